@@ -1,0 +1,26 @@
+"""Ophyd devices of the flow reactor, over the records of real controllers."""
+
+from devices.connect import NoAnswerError, connect, use_clock
+from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
+from devices.oven import Oven
+from devices.pump import SyringePump
+from devices.reactor import FlowReactor, Geometry, InterlockTrippedError, Limits
+from devices.spectrometer import Spectrometer
+
+__all__ = [
+    "ClockStoppedError",
+    "DidNotHappenError",
+    "FlowReactor",
+    "Geometry",
+    "GivenUpError",
+    "InterlockTrippedError",
+    "Limits",
+    "Move",
+    "NoAnswerError",
+    "Oven",
+    "SetpointRefusedError",
+    "Spectrometer",
+    "SyringePump",
+    "connect",
+    "use_clock",
+]

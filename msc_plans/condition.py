@@ -58,6 +58,5 @@ class Condition:
 
     def __str__(self) -> str:
         return (
-            f"{self.nucleation_temperature:g} °C → {self.growth_temperature:g} °C, "
-            f"{self.residence_time:g} s"
+            f"{self.nucleation_temperature:g} °C → {self.growth_temperature:g} °C, {self.residence_time:g} s"
         )

@@ -1,0 +1,23 @@
+"""Which condition next, and why."""
+
+from msc_plans.advisor.advisor import Advisor
+from msc_plans.advisor.cost import Budget, Cost, CostModel
+from msc_plans.advisor.goals import Goal, MapGoal, MaximiseGoal, make_goal
+from msc_plans.advisor.space import SearchSpace
+from msc_plans.advisor.suggestion import Cell, Interval, Prediction, Suggestion
+
+__all__ = [
+    "Advisor",
+    "Budget",
+    "Cell",
+    "Cost",
+    "CostModel",
+    "Goal",
+    "Interval",
+    "MapGoal",
+    "MaximiseGoal",
+    "Prediction",
+    "SearchSpace",
+    "Suggestion",
+    "make_goal",
+]

@@ -1,0 +1,54 @@
+"""The ``msc`` command: one subcommand a module; this package alone joins library, devices and simulator."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+__all__ = ["CommandError", "main"]
+
+COMMANDS = {
+    "demo": "simulated reactor, adaptive campaign, figure and stored runs, in a minute",
+    "ioc": "serve the simulated reactor over Channel Access",
+    "tiled": "serve a store of runs over HTTP",
+}
+
+
+class CommandError(Exception):
+    """Bad input: said in one line, exit code 2."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``msc``.
+
+    Returns
+    -------
+    int
+        0 for success, 1 for a failure, 2 for bad input, 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        "msc", description="Magic-size clusters in a flow reactor: measure, analyse, decide what comes next."
+    )
+    parser.add_argument("--version", action="version", version=f"msc-plans {version('msc-plans')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        module = import_module(f"msc_plans.cli.{name}")
+        sub = subparsers.add_parser(name, help=summary, description=module.__doc__)
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(args.run(args))
+    except CommandError as error:
+        print(f"msc {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nmsc {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Synthetic spectra of clusters and nanocrystals, broader than any one instrument or simulator.
+
+Line shapes, higher transitions, continua, baselines, drift, grids, gaps and noise are drawn at random. Nothing here is
+shared with the analysis: shapes are skewed pseudo-Voigts in energy, continua are powers of the excess energy.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import expit
+
+EV_NM = 1239.841984
+FAMILIES_NM = {"CdSe-382": 382.0, "CdSe-403": 403.0, "CdSe-437": 437.0, "CdSe-465": 465.0}
+
+
+@dataclass
+class Spectrum:
+    """What is measured, and what is true."""
+
+    wavelength_nm: np.ndarray
+    absorbance: np.ndarray
+    noise: float
+    """Standard deviation of a pixel, median over 350-700 nm."""
+    families: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Per family there: maximum nm, FWHM nm, height."""
+    nanocrystal: tuple[float, float, float] | None = None
+    """First maximum nm (highest point of the noise-free absorption of the nanocrystals there; where there is none,
+    the point of greatest curvature), band centre nm, absorbance at the maximum."""
+
+
+def draw(rng: np.random.Generator, *, blank: bool = False) -> Spectrum:
+    """One spectrum."""
+    x = _grid(rng)
+    fine = np.arange(300.0, 950.0, 0.25)
+    scale = float(10 ** rng.uniform(-1.5, 0.3))
+    noise = scale * float(10 ** rng.uniform(-3.3, -1.7))
+    total = np.zeros_like(fine)
+    families: dict[str, tuple[float, float, float]] = {}
+    nanocrystal = None
+    if not blank:
+        with_nc = rng.random() < 0.65
+        for name, place in FAMILIES_NM.items():
+            if rng.random() < (0.3 if with_nc else 0.4):
+                centre = place + float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2))
+                fwhm = float(rng.uniform(14.0, 25.0))
+                height = scale * float(10 ** rng.uniform(-1.7, 0.0))
+                total += _cluster(rng, fine, centre, fwhm, height)
+                families[name] = (centre, fwhm, height)
+        if with_nc:
+            height = scale * float(10 ** rng.uniform(-1.5, 0.0))
+            curve, centre = _nanocrystals(rng, fine, height)
+            total += curve
+            nanocrystal = (*_first_maximum(fine, curve, centre), centre, 0.0)
+            nanocrystal = (nanocrystal[0], centre, float(np.interp(nanocrystal[0], fine, curve)))
+    y = np.interp(x, fine, total) + _baseline(rng, x, scale)
+    sigma = noise * _edge_noise(rng, x)
+    y = y + sigma * rng.normal(size=len(x))
+    inside = (x > 350) & (x < 700)
+    if rng.random() < 0.1:
+        start = rng.uniform(360.0, 650.0)
+        y[(x > start) & (x < start + rng.uniform(1.0, 6.0))] = np.nan
+    if rng.random() < 0.3:
+        x, y, sigma, inside = x[::-1], y[::-1], sigma[::-1], inside[::-1]
+    return Spectrum(x, y, float(np.median(sigma[inside])), families, nanocrystal)
+
+
+def _grid(rng: np.random.Generator) -> np.ndarray:
+    low, high = rng.uniform(310.0, 348.0), rng.uniform(680.0, 900.0)
+    if rng.random() < 0.5:
+        return np.arange(low, high, rng.choice([0.5, 1.0, 2.0]))
+    # A grating spectrometer: steps shrink slowly towards the red.
+    count = int((high - low) / rng.uniform(0.35, 1.2))
+    t = np.linspace(0.0, 1.0, count)
+    return low + (high - low) * (t + rng.uniform(0.0, 0.08) * t * (1.0 - t))
+
+
+def _band(energy: np.ndarray, centre: float, fwhm: float, mix: float, skew: float) -> np.ndarray:
+    """Pseudo-Voigt of height 1 whose width changes across it (Stancik and Brauns 2008)."""
+    width = 2.0 * fwhm * expit(skew * (energy - centre) / fwhm)
+    z = (energy - centre) / width
+    return (1 - mix) * np.exp(-4 * np.log(2) * z**2) + mix / (1 + 4 * z**2)
+
+
+def _cluster(rng: np.random.Generator, x: np.ndarray, centre_nm: float, fwhm_nm: float, height: float) -> np.ndarray:
+    energy, centre = EV_NM / x, EV_NM / centre_nm
+    fwhm = fwhm_nm * centre**2 / EV_NM
+    band = _band(energy, centre, fwhm, rng.uniform(0.0, 0.25), rng.uniform(-0.25, 0.25))
+    out = height * band / band.max()
+    for _ in range(rng.integers(1, 3)):
+        place = centre + rng.uniform(0.22, 0.9)
+        out += height * rng.uniform(0.1, 1.2) * _band(energy, place, rng.uniform(0.27, 0.6), rng.uniform(0, 0.15), 0.0)
+    onset = centre + rng.uniform(0.2, 0.7)
+    return out + height * rng.uniform(0.2, 2.0) * _continuum(rng, energy, onset)
+
+
+def _continuum(rng: np.random.Generator, energy: np.ndarray, onset: float) -> np.ndarray:
+    """Rises as a power of the excess energy; equals about 1 at 0.8 eV above its smooth onset."""
+    smooth = rng.uniform(0.05, 0.15)
+    excess = smooth * np.logaddexp(0.0, (energy - onset) / smooth)
+    return (excess / 0.8) ** rng.uniform(0.7, 2.0)
+
+
+def _nanocrystals(rng: np.random.Generator, x: np.ndarray, height: float) -> tuple[np.ndarray, float]:
+    centre_nm = float(rng.uniform(476.0, 620.0))
+    energy, centre = EV_NM / x, EV_NM / centre_nm
+    narrowest = np.interp(centre_nm, [476.0, 530.0, 620.0], [0.15, 0.085, 0.065])
+    fwhm = float(rng.uniform(narrowest, narrowest + 0.08))
+    band = _band(energy, centre, fwhm, rng.uniform(0.0, 0.2), rng.uniform(-0.2, 0.2))
+    out = band / band.max()
+    out += rng.uniform(0.1, 0.6) * _band(energy, centre + rng.uniform(0.18, 0.35), rng.uniform(0.2, 0.35), 0.0, 0.0)
+    out += rng.uniform(0.2, 1.2) * _band(energy, centre + rng.uniform(0.4, 0.8), rng.uniform(0.3, 0.6), 0.0, 0.0)
+    out += rng.uniform(0.4, 1.6) * _continuum(rng, energy, centre + rng.uniform(0.1, 0.4))
+    return height * out, centre_nm
+
+
+def _first_maximum(x: np.ndarray, curve: np.ndarray, centre_nm: float) -> tuple[float]:
+    near = np.flatnonzero(np.abs(x - centre_nm) < 25.0)
+    peaks = [k for k in near[1:-1] if curve[k] > curve[k - 1] and curve[k] >= curve[k + 1]]
+    if peaks:
+        return (float(x[max(peaks, key=lambda k: curve[k])]),)
+    close = near[np.abs(x[near] - centre_nm) < 15.0]
+    bend = np.gradient(np.gradient(curve, x), x)
+    return (float(x[close[np.argmin(bend[close])]]),)
+
+
+def _baseline(rng: np.random.Generator, x: np.ndarray, scale: float) -> np.ndarray:
+    out = rng.normal(0.0, 0.01) + scale * rng.normal(0.0, 0.01) * (x - 500.0) / 300.0
+    if rng.random() < 0.7:
+        out = out + scale * rng.uniform(0.0, 0.3) * (x / 350.0) ** -rng.uniform(2.0, 4.0)
+    return out
+
+
+def _edge_noise(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Noise relative to mid-spectrum, larger where the lamp is weak."""
+    blue, red = rng.uniform(0.0, 3.0), rng.uniform(0.0, 1.0)
+    return 1.0 + blue * np.exp(-(x - 340.0) / 30.0) + red * np.exp((x - 750.0) / 60.0)

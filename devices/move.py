@@ -1,0 +1,179 @@
+"""A status that runs the steps of a move on a thread; its timeouts name what did not happen."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ophyd import Signal
+from ophyd.status import DeviceStatus
+
+__all__ = [
+    "Clock",
+    "ClockStoppedError",
+    "DidNotHappenError",
+    "GivenUpError",
+    "Move",
+    "Progress",
+    "SetpointRefusedError",
+    "number",
+    "put_checked",
+]
+
+Clock = Callable[[], float]
+"""Seconds on the clock that dwell, timeouts and progress run on."""
+
+PUT_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+_CLOCK_STOPPED_AFTER_S = 20.0
+_LEAST_WALL_TIMEOUT_S = 10.0
+
+
+class GivenUpError(RuntimeError):
+    """The move was stopped before it was done."""
+
+
+class DidNotHappenError(TimeoutError):
+    """What a move waited for did not happen in time."""
+
+
+class ClockStoppedError(TimeoutError):
+    """The clock that a move runs on stands still: the IOC that serves it does not answer."""
+
+
+class SetpointRefusedError(RuntimeError):
+    """A controller did not take the setpoint that was asked for."""
+
+
+@dataclass
+class Progress:
+    """Where a move is: what a progress bar shows."""
+
+    name: str
+    initial: float
+    current: float
+    target: float
+    unit: str = ""
+    seconds_left: float | None = None
+
+    @property
+    def fraction_left(self) -> float:
+        """Between 1 (just begun) and 0 (done)."""
+        span = abs(self.target - self.initial)
+        return 0.0 if span == 0 else min(1.0, max(0.0, abs(self.target - self.current) / span))
+
+
+class Move(DeviceStatus):
+    """Status of a move whose steps run on a thread.
+
+    Parameters
+    ----------
+    device : ophyd device
+        What moves.
+    steps : callable
+        Called with this object; it puts setpoints and calls :meth:`until`. What it raises fails the status.
+    clock : callable
+        Seconds; see :data:`Clock`.
+    """
+
+    def __init__(self, device: Any, steps: Callable[["Move"], None], *, clock: Clock) -> None:
+        super().__init__(device)
+        self._clock = clock
+        self._steps = steps
+        self._given_up = threading.Event()
+        self._watchers: list[Callable[..., None]] = []
+        self._started = time.monotonic()
+        threading.Thread(target=self._run_steps, name=f"move {device.name}", daemon=True).start()
+
+    def watch(self, func: Callable[..., None]) -> None:
+        """Call ``func`` with progress, as bluesky's progress bars ask for."""
+        self._watchers.append(func)
+
+    def give_up(self) -> None:
+        """End the move at its next look at the world; harmless once it is done."""
+        self._given_up.set()
+
+    def until(
+        self,
+        true: Callable[[], bool],
+        *,
+        timeout_s: float,
+        what: str,
+        progress: Callable[[], Progress] | None = None,
+    ) -> None:
+        """Wait until ``true()``.
+
+        Raises
+        ------
+        DidNotHappenError
+            After ``timeout_s`` seconds on the clock and 10 s of wall time (a fast twin's clock may outrun the
+            delivery of its readings); the message names ``what``.
+        ClockStoppedError
+            The clock has stood still for 20 s of wall time.
+        GivenUpError
+            After :meth:`give_up`.
+        """
+        begun = seen = self._clock()
+        wall_begun = moved_at = time.monotonic()
+        while not true():
+            if self._given_up.wait(_POLL_S):
+                raise GivenUpError(f"{self.device.name}: given up while waiting for {what}")
+            now = self._clock()
+            if now != seen:
+                seen, moved_at = now, time.monotonic()
+            elif time.monotonic() - moved_at > _CLOCK_STOPPED_AFTER_S:
+                raise ClockStoppedError(
+                    f"{self.device.name}: the clock stood still for {_CLOCK_STOPPED_AFTER_S:g} s "
+                    f"while waiting for {what}; does the IOC still run?"
+                )
+            if now - begun > timeout_s and time.monotonic() - wall_begun > _LEAST_WALL_TIMEOUT_S:
+                raise DidNotHappenError(f"{self.device.name}: {what} did not happen within {timeout_s:g} s")
+            if progress is not None:
+                self._tell(progress())
+
+    def _run_steps(self) -> None:
+        try:
+            self._steps(self)
+        except Exception as error:  # noqa: BLE001  the status carries it to whoever waits
+            self.set_exception(error)
+        else:
+            self.set_finished()
+
+    def _tell(self, at: Progress) -> None:
+        for watcher in self._watchers:
+            watcher(
+                name=at.name,
+                current=at.current,
+                initial=at.initial,
+                target=at.target,
+                unit=at.unit,
+                precision=1,
+                fraction=at.fraction_left,
+                time_elapsed=time.monotonic() - self._started,
+                time_remaining=at.seconds_left,
+            )
+
+
+def number(signal: Signal, **kwargs: Any) -> float:
+    """Return a signal's value as a float; ``use_monitor=False`` asks the record itself."""
+    return float(signal.get(**kwargs))  # type: ignore[arg-type]
+
+
+def put_checked(setpoint: Signal, value: float, readback: Signal, *, tolerance: float) -> None:
+    """Put a setpoint and compare what the controller took with what was asked for.
+
+    Raises
+    ------
+    SetpointRefusedError
+        The controller refused the put or reads back something else; both values are named.
+    """
+    try:
+        setpoint.put(value, wait=True, timeout=PUT_TIMEOUT_S)
+    except Exception as error:
+        raise SetpointRefusedError(f"{setpoint.name}: {value!r} was refused ({error})") from error
+    taken = number(readback)
+    if abs(taken - value) > tolerance:
+        raise SetpointRefusedError(
+            f"{setpoint.name}: asked for {value:g}, the controller took {taken:g}; check its limits"
+        )

@@ -1,0 +1,119 @@
+"""An oven behind a Eurotherm controller."""
+
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd.utils import LimitError
+
+from devices.move import Clock, Move, Progress, number, put_checked
+from devices.wall import wall_clock
+
+__all__ = ["Oven"]
+
+
+class Oven(Device):
+    """One oven, °C: ``set()`` is done when the reading has dwelt in band, not when it first touches it.
+
+    Parameters
+    ----------
+    limits : (low, high)
+        What may be asked for, °C.
+    tolerance : float
+        Half width of the band, °C.
+    dwell_s : float
+        Seconds on the clock that the reading must stay in band.
+    timeout_s : float
+        Seconds on the clock after which a set fails.
+    """
+
+    reading = Cpt(EpicsSignalRO, "PV:RBV", kind=Kind.hinted, auto_monitor=True)
+    setpoint = Cpt(EpicsSignal, "SP", kind=Kind.normal, put_complete=True)
+    setpoint_readback = Cpt(EpicsSignalRO, "SP:RBV", kind=Kind.omitted)
+    working_setpoint = Cpt(EpicsSignalRO, "WSP:RBV", kind=Kind.normal)
+    ramp_rate = Cpt(EpicsSignal, "RR:RBV", write_pv="RR", kind=Kind.config)
+    output = Cpt(EpicsSignalRO, "O:RBV", kind=Kind.normal)
+
+    clock: Clock = staticmethod(wall_clock)
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        limits: tuple[float, float] = (20.0, 350.0),
+        tolerance: float = 1.0,
+        dwell_s: float = 30.0,
+        timeout_s: float = 3600.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(prefix, name=name, **kwargs)
+        self.limits = limits
+        self.tolerance = tolerance
+        self.dwell_s = dwell_s
+        self.timeout_s = timeout_s
+        self._move: Move | None = None
+
+    def check_value(self, value: float, **kwargs: Any) -> None:
+        """Raise LimitError (a ValueError) for a temperature outside the limits, or NaN."""
+        low, high = self.limits
+        if not low <= value <= high:
+            raise LimitError(f"{self.name}: {value:g} °C is outside {low:g} to {high:g} °C")
+
+    def in_band(self, temperature: float) -> bool:
+        """Whether the last reading is within the tolerance of a temperature."""
+        return abs(number(self.reading) - temperature) <= self.tolerance
+
+    def set(self, temperature: float) -> Move:
+        """Go to a temperature, °C; the status is done after the dwell in band."""
+        self.check_value(temperature)
+        if self._move is not None:
+            self._move.give_up()
+        self._move = Move(self, lambda move: self.go(move, temperature), clock=self.clock)
+        return self._move
+
+    def ask(self, temperature: float) -> None:
+        """Put the setpoint and check that the controller took it; does not wait for the oven."""
+        self.check_value(temperature)
+        put_checked(self.setpoint, temperature, self.setpoint_readback, tolerance=0.05)
+
+    def go(self, move: Move, temperature: float) -> None:
+        """Steps of :meth:`set`."""
+        initial = number(self.reading)
+        self.ask(temperature)
+        move.until(
+            Dwell(self, temperature).done,
+            timeout_s=self.timeout_s,
+            what=f"{self.dwell_s:g} s within {self.tolerance:g} °C of {temperature:g} °C",
+            progress=lambda: Progress(self.name, initial, number(self.reading), temperature, "°C"),
+        )
+
+    def hold(self) -> None:
+        """Hold where the oven is now if a set is under way; does not wait."""
+        move, self._move = self._move, None
+        if move is not None and not move.done:
+            move.give_up()
+            self.setpoint.put(round(number(self.reading), 1), wait=False)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Give up a set that is under way and hold the temperature; otherwise nothing."""
+        self.hold()
+
+
+class Dwell:
+    """Whether an oven has stayed in band around a temperature for its dwell, on its clock."""
+
+    def __init__(self, oven: Oven, temperature: float) -> None:
+        self._oven = oven
+        self._temperature = temperature
+        self._since: float | None = None
+
+    def done(self) -> bool:
+        """Look at the reading; True once it has been in band at every look for the dwell."""
+        now = self._oven.clock()
+        if not self._oven.in_band(self._temperature):
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        return now - self._since >= self._oven.dwell_s

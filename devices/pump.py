@@ -1,0 +1,43 @@
+"""A syringe pump (Harvard Ultra records)."""
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+
+from devices.move import PUT_TIMEOUT_S, put_checked
+
+__all__ = ["SyringePump"]
+
+_UNITS = "ul/min"
+
+
+class SyringePump(Device):
+    """One syringe; flow in µL/min, volume in µL."""
+
+    status = Cpt(EpicsSignalRO, "STATUS", string=True, kind=Kind.normal, auto_monitor=True)
+    flow_ul_min = Cpt(EpicsSignalRO, "IRATE:RBV", kind=Kind.normal)
+    flow_setpoint = Cpt(EpicsSignal, "IRATE", kind=Kind.omitted, put_complete=True)
+    flow_units = Cpt(EpicsSignal, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config)
+    infused_ul = Cpt(EpicsSignalRO, "IVOLUME:RBV", kind=Kind.normal, auto_monitor=True)
+    target_volume = Cpt(EpicsSignal, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted)
+    diameter_mm = Cpt(EpicsSignalRO, "DIAMETER:RBV", kind=Kind.config)
+    run = Cpt(EpicsSignal, "IRUN", kind=Kind.omitted)
+    halt = Cpt(EpicsSignal, "STOP", kind=Kind.omitted)
+
+    def infuse(self, flow_ul_min: float) -> None:
+        """Infuse at a flow, without end; blocks for a few round trips.
+
+        The unit is put and read back first: a pump left in mL/min would run a thousand times too fast.
+
+        Raises
+        ------
+        SetpointRefusedError
+            The pump took another flow, or none.
+        """
+        self.flow_units.put(_UNITS, wait=True, timeout=PUT_TIMEOUT_S)
+        put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
+        self.target_volume.put(0.0, wait=True, timeout=PUT_TIMEOUT_S)
+        self.run.put(1, wait=True, timeout=PUT_TIMEOUT_S)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop the pump at once; does not wait."""
+        self.halt.put(1, wait=False)

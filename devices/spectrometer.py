@@ -1,0 +1,78 @@
+"""A UV-vis spectrometer with its light source (Ocean Optics QEPro records)."""
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+
+from devices.move import PUT_TIMEOUT_S, Clock, Move, number
+from devices.wall import wall_clock
+
+__all__ = ["Spectrometer"]
+
+
+class Calibration(Device):
+    """The dark and reference last taken, with the wavelength axis; read, never triggered."""
+
+    dark = Cpt(EpicsSignalRO, "DARK", kind=Kind.normal)
+    reference = Cpt(EpicsSignalRO, "REFERENCE", kind=Kind.normal)
+    wavelength_nm = Cpt(EpicsSignalRO, "X_AXIS", kind=Kind.normal)
+    dark_available = Cpt(EpicsSignalRO, "DARK_AVAILABLE", string=True, kind=Kind.omitted)
+    reference_available = Cpt(EpicsSignalRO, "REF_AVAILABLE", string=True, kind=Kind.omitted)
+
+
+class Spectrometer(Device):
+    """Raw counts of the stream, and the dark and reference that belong to them.
+
+    ``trigger()`` collects what :attr:`spectrum_type` says; a reading holds ``counts``. Dark, reference and
+    wavelength are read by :attr:`calibration` into a stream of their own.
+    """
+
+    counts = Cpt(EpicsSignalRO, "SAMPLE", kind=Kind.normal)
+    integration_time_ms = Cpt(
+        EpicsSignal, "INTEGRATION_TIME_RBV", write_pv="INTEGRATION_TIME", kind=Kind.config
+    )
+    num_spectra = Cpt(EpicsSignal, "NUM_SPECTRA_RBV", write_pv="NUM_SPECTRA", kind=Kind.config)
+    lamp_percent = Cpt(
+        EpicsSignal, "LIGHT_SOURCE_INTENSITY_RBV", write_pv="LIGHT_SOURCE_INTENSITY", kind=Kind.config
+    )
+    detector_temperature = Cpt(EpicsSignalRO, "CURR_TEC_TEMP", kind=Kind.config)
+
+    spectrum_type = Cpt(
+        EpicsSignal, "SPECTRUM_TYPE_RBV", write_pv="SPECTRUM_TYPE", string=True, kind=Kind.omitted
+    )
+    light = Cpt(EpicsSignal, "LIGHT_SOURCE_RBV", write_pv="LIGHT_SOURCE", string=True, kind=Kind.omitted)
+    shutter = Cpt(EpicsSignal, "SHUTTER_RBV", write_pv="SHUTTER", string=True, kind=Kind.omitted)
+    start = Cpt(EpicsSignal, "COLLECT", string=True, kind=Kind.omitted, put_complete=True)
+    collected = Cpt(EpicsSignalRO, "SPECTRA_COLLECTED", kind=Kind.omitted, auto_monitor=True)
+    status_message = Cpt(EpicsSignalRO, "STATUS_MSG", string=True, kind=Kind.omitted)
+
+    calibration = Cpt(Calibration, "", kind=Kind.omitted)
+
+    clock: Clock = staticmethod(wall_clock)
+
+    def __init__(self, prefix: str, *, name: str, **kwargs) -> None:
+        super().__init__(prefix, name=name, **kwargs)
+        self._move: Move | None = None
+
+    def trigger(self) -> Move:
+        """Collect; done when the spectrometer has counted the spectra it was asked for."""
+        self._move = Move(self, self._collect, clock=self.clock)
+        return self._move
+
+    def _collect(self, move: Move) -> None:
+        spectra = number(self.num_spectra)
+        seconds = spectra * number(self.integration_time_ms) / 1e3
+        before = number(self.collected, use_monitor=False)
+        self.start.put("Collecting", wait=True, timeout=PUT_TIMEOUT_S)
+        # The counter, not COLLECT_RBV: it can't be mistaken for the idle state before the collection began.
+        move.until(
+            lambda: number(self.collected) >= before + spectra,
+            timeout_s=2 * seconds + 60.0,
+            what=f"the end of a collection of {seconds:g} s",
+        )
+
+    def stop(self, *, success: bool = False) -> None:
+        """Give up a collection that is under way; otherwise nothing. Light and shutter stay."""
+        move, self._move = self._move, None
+        if move is not None and not move.done:
+            move.give_up()
+            self.start.put("Idle", wait=False)

@@ -1,0 +1,74 @@
+"""``python -m ioc_sim``: serve the simulated reactor over Channel Access."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+DEFAULT_PORT = 5064
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the soft IOC to a parser."""
+    parser.add_argument("--prefix", default="MSC:", help="prefix of all records (default: %(default)s)")
+    parser.add_argument(
+        "--scenario", default="palencia2020", help="built-in name or TOML file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="twin seconds per second (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all noise (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, help="Channel Access port (default: EPICS_CA_SERVER_PORT or 5064)"
+    )
+    parser.add_argument(
+        "--interface", action="append", metavar="ADDRESS",
+        help="address to serve on, repeatable; 0.0.0.0 for all (default: 127.0.0.1 only)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="keep temperatures, syringes and the latch here"
+    )
+    parser.add_argument("--end-with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
+    parser.add_argument("--list", action="store_true", help="print the record names and exit")
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Run the IOC as the options say; returns the exit code (2: bad input, said on stderr)."""
+    from ioc_sim.ioc import Ioc, PortInUseError, check_port, run
+    from ioc_sim.physics.scenario import load_scenario
+
+    try:
+        ioc = Ioc(
+            load_scenario(args.scenario), prefix=args.prefix, time_scale=args.time_scale,
+            seed=args.seed, state_file=args.state,
+        )  # fmt: skip
+        if args.list:
+            print("\n".join(ioc.pvdb))
+            return 0
+        port = args.port or int(os.environ.get("EPICS_CA_SERVER_PORT", DEFAULT_PORT))
+        check_port(port)
+    except (ValueError, OSError, PortInUseError) as error:
+        print(f"msc ioc: {error}", file=sys.stderr)
+        return 2
+    os.environ["EPICS_CA_SERVER_PORT"] = str(port)
+    interfaces = args.interface or ["127.0.0.1"]
+    print(
+        f"Simulated reactor {args.scenario} at {args.time_scale:g}x: {len(ioc.pvdb)} records "
+        f"{args.prefix}… on {', '.join(interfaces)} port {port}. Ctrl-C stops it.",
+        flush=True,
+    )
+    run(ioc, interfaces=interfaces, parent=args.end_with_parent)
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser("python -m ioc_sim", description=__doc__)
+    add_arguments(parser)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    return serve(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

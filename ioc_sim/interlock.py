@@ -1,0 +1,127 @@
+"""The reactor's own interlock: it needs no client, latches, and says why.
+
+It trips on an oven above its limit, on pressure above its limit, and on a heartbeat that has not come
+for longer than ``HeartbeatTimeout``. Tripped, the reactor runs solvent at standby flow; the precursor
+pumps stop; a lapsed heartbeat sends the ovens to standby temperature, the other two switch the heaters off.
+"""
+
+from ioc_sim.physics.twin import Twin
+
+__all__ = ["Interlock"]
+
+PRECURSORS = ("Cd", "Se")
+
+
+class Interlock:
+    """Watches a twin and makes it safe.
+
+    Parameters
+    ----------
+    twin : Twin
+        The reactor; its valve, pumps and ovens are what a trip moves.
+    temperature_limit_c, pressure_limit_bar : float
+        Above these it trips.
+
+    Attributes
+    ----------
+    message : str
+        Why it tripped; empty while it has not.
+    standby_flow_ul_min, standby_temperature_c : float
+        What a trip leaves the reactor at.
+    heartbeat_timeout_s : float
+        Twin seconds that may pass without a heartbeat; 0 switches the watch off.
+    """
+
+    def __init__(
+        self, twin: Twin, *, temperature_limit_c: float = 370.0, pressure_limit_bar: float = 20.0
+    ) -> None:
+        self._twin = twin
+        self.temperature_limit_c = temperature_limit_c
+        self.pressure_limit_bar = pressure_limit_bar
+        self.message = ""
+        self.standby_flow_ul_min = 100.0
+        self.standby_temperature_c = 100.0
+        self._timeout_s = 0.0
+        self._last_beat_s = twin.clock_s
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the latch is set."""
+        return bool(self.message)
+
+    @property
+    def heartbeat_timeout_s(self) -> float:
+        """Twin seconds without a heartbeat after which it trips; 0 = off."""
+        return self._timeout_s
+
+    @heartbeat_timeout_s.setter
+    def heartbeat_timeout_s(self, value: float) -> None:
+        self._timeout_s = value
+        self.beat()
+
+    def beat(self) -> None:
+        """Take a heartbeat."""
+        self._last_beat_s = self._twin.clock_s
+
+    def reset(self) -> None:
+        """Release the latch.
+
+        Raises
+        ------
+        ValueError
+            The cause is still there.
+        """
+        cause = self._hazard()
+        if cause:
+            raise ValueError(f"the interlock stays tripped: {cause}")
+        self.message = ""
+        self.beat()
+        for oven in self._twin.ovens.values():
+            oven.heater_enabled = True
+
+    def watch(self) -> None:
+        """Trip if something is wrong; called at every tick of the clock."""
+        if self.tripped:
+            return
+        cause = self._hazard()
+        if cause:
+            self._trip(cause, heaters_off=True)
+        elif self._timeout_s and self._twin.clock_s - self._last_beat_s > self._timeout_s:
+            self._trip(f"no heartbeat for {self._timeout_s:g} s", heaters_off=False)
+
+    def _hazard(self) -> str:
+        for name, oven in self._twin.ovens.items():
+            if not oven.reading_c <= self.temperature_limit_c:
+                return f"{name} oven at {oven.reading_c:.0f} degC, limit {self.temperature_limit_c:.0f}"
+        if self._twin.pressure_bar > self.pressure_limit_bar:
+            return f"pressure {self._twin.pressure_bar:.1f} bar, limit {self.pressure_limit_bar:.0f}"
+        return ""
+
+    def _trip(self, cause: str, *, heaters_off: bool) -> None:
+        self.message = cause
+        twin = self._twin
+        for name in PRECURSORS:
+            twin.pumps[name].stop()
+        solvent = twin.pumps["Solvent"]
+        solvent.target_volume_ul = 0.0
+        solvent.target_rate_ul_min = self.standby_flow_ul_min
+        solvent.infuse()
+        twin.valve = "Solvent"
+        for oven in twin.ovens.values():
+            oven.manual = False
+            oven.setpoint_c = self.standby_temperature_c
+            oven.heater_enabled = not heaters_off
+
+    def state(self) -> dict[str, object]:
+        """Return what must survive a restart."""
+        return {
+            "message": self.message,
+            "standby_flow_ul_min": self.standby_flow_ul_min,
+            "standby_temperature_c": self.standby_temperature_c,
+        }
+
+    def restore(self, state: dict) -> None:
+        """Take up what :meth:`state` returned; the heartbeat watch starts switched off."""
+        self.message = str(state["message"])
+        self.standby_flow_ul_min = float(state["standby_flow_ul_min"])
+        self.standby_temperature_c = float(state["standby_temperature_c"])

@@ -1,0 +1,75 @@
+"""Records of a Eurotherm 3500 controller over Modbus, as beamlines serve them (``…LOOP1:PV:RBV``)."""
+
+from typing import Any
+
+from ioc_sim.physics.oven import Oven
+from ioc_sim.records import Reading, Setting, Spec
+
+__all__ = ["OVEN_RECORDS", "OvenModel"]
+
+_PER_MINUTE = {"/min": 1.0, "/hour": 1 / 60, "/sec": 60.0}
+
+
+class OvenModel:
+    """One oven as its controller shows it; what is not here is the twin's oven itself.
+
+    Parameters
+    ----------
+    oven : Oven
+        The twin's oven.
+    """
+
+    _own = frozenset({"_oven", "disable", "autotune", "rate_unit", "ramp_rate", "mode"})
+
+    def __init__(self, oven: Oven) -> None:
+        self._oven = oven
+        self.disable = "Enabled"
+        self.autotune = "Off"
+        self.rate_unit = "/min"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._oven, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self if name in self._own else self._oven, name, value)
+
+    @property
+    def ramp_rate(self) -> float:
+        """Ramp rate in the unit of ``RR:UNIT``; 0 is no ramp."""
+        return self._oven.ramp_rate_c_min / _PER_MINUTE[self.rate_unit]
+
+    @ramp_rate.setter
+    def ramp_rate(self, value: float) -> None:
+        self._oven.ramp_rate_c_min = value * _PER_MINUTE[self.rate_unit]
+
+    @property
+    def mode(self) -> str:
+        """``Auto`` or ``Manual``."""
+        return "Manual" if self._oven.manual else "Auto"
+
+    @mode.setter
+    def mode(self, value: str) -> None:
+        self._oven.manual = value == "Manual"
+
+    @property
+    def comms(self) -> str:
+        """Alarm severity of the readings: a disabled record set has none that can be trusted."""
+        return "INVALID_ALARM" if self.disable == "Disabled" else "NO_ALARM"
+
+
+OVEN_RECORDS: tuple[Spec, ...] = (
+    Setting("DISABLE", "disable", "Stop talking to the controller", choices=("Enabled", "Disabled")),
+    Reading("LOOP1:PV:RBV", "reading_c", "Measured temperature", units="degC", precision=2, alarm="comms"),
+    Setting("LOOP1:SP", "setpoint_c", "Target setpoint", units="degC", precision=2, limits=(0.0, 400.0)),
+    Reading("LOOP1:WSP:RBV", "working_setpoint_c", "Working setpoint", units="degC", precision=2),
+    Setting("LOOP1:RR", "ramp_rate", "Setpoint ramp rate, 0 = none", units="degC", limits=(0.0, 10000.0)),
+    Setting("LOOP1:RR:UNIT", "rate_unit", "Unit of time of the ramp rate", choices=tuple(_PER_MINUTE)),
+    Setting("LOOP1:O", "output_percent", "Output power", units="%", precision=1, limits=(0.0, 100.0)),
+    Setting("LOOP1:P", "proportional", "Proportional band term"),
+    Setting("LOOP1:I", "integral", "Integral time", units="s"),
+    Setting("LOOP1:D", "derivative", "Derivative time", units="s"),
+    Setting("LOOP1:MAN", "mode", "Control mode", choices=("Auto", "Manual")),
+    Setting("LOOP1:AUTOTUNE", "autotune", "Autotune", choices=("Off", "On")),
+    Setting("LOOP1:OUTPHI", "output_high", "Output high limit", units="%", limits=(0.0, 100.0)),
+    Setting("LOOP1:OUTPLO", "output_low", "Output low limit", units="%", limits=(0.0, 100.0)),
+)

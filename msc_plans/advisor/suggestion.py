@@ -1,0 +1,120 @@
+"""What the advisor says: predictions and suggestions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msc_plans.advisor.cost import Cost
+from msc_plans.condition import Condition
+
+__all__ = ["Cell", "Interval", "Prediction", "Suggestion"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the ends of the central 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted outcome at each of some conditions; every array has one entry a condition.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+        Where.
+    height, height_low, height_high : array
+        Height of the goal's family, absorbance, with its 95 % interval.
+    ratio, ratio_low, ratio_high : array
+        The ratio that decides 'accumulated'.
+    probability : array
+        P(accumulated).
+    nc_wavelength_nm, nc_wavelength_nm_low, nc_wavelength_nm_high : array
+        Nanocrystals' first maximum, nm.
+    nc_height : array
+        Its height, absorbance; where this is near 0 the wavelength says nothing.
+    """
+
+    conditions: Sequence[Condition]
+    height: NDArray[np.float64]
+    height_low: NDArray[np.float64]
+    height_high: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    ratio_low: NDArray[np.float64]
+    ratio_high: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    nc_wavelength_nm: NDArray[np.float64]
+    nc_wavelength_nm_low: NDArray[np.float64]
+    nc_wavelength_nm_high: NDArray[np.float64]
+    nc_height: NDArray[np.float64]
+
+    def interval(self, name: str, number: int) -> Interval:
+        """Return the interval of ``height``, ``ratio`` or ``nc_wavelength_nm`` at one condition."""
+        low, high = getattr(self, f"{name}_low"), getattr(self, f"{name}_high")
+        return Interval(float(getattr(self, name)[number]), float(low[number]), float(high[number]))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition of the map and what is believed of it.
+
+    Parameters
+    ----------
+    condition : Condition
+        The condition.
+    probability : float
+        P(accumulated), from the measurement where there is one, else from the model.
+    measured : bool
+        Whether it was measured.
+    """
+
+    condition: Condition
+    probability: float
+    measured: bool
+
+    @property
+    def decided(self) -> bool:
+        """Whether nothing more is to be gained: measured, or certain to 5 %."""
+        return self.measured or not 0.05 < self.probability < 0.95
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One suggested condition, why, and what is expected there.
+
+    Parameters
+    ----------
+    trial_id : str
+        Its id.
+    condition : Condition
+        The condition.
+    goal : str
+        What the campaign is after.
+    reason : str
+        One sentence for a chemist.
+    height, ratio, nc_wavelength_nm : Interval
+        Predicted height (absorbance) and ratio of the goal's family, and NC first maximum (nm).
+    probability : float
+        P(accumulated) before the measurement.
+    runner_up : Condition or None
+        The next best condition.
+    cost : Cost
+        Seconds and µL of mixture.
+    """
+
+    trial_id: str
+    condition: Condition
+    goal: str
+    reason: str
+    height: Interval
+    ratio: Interval
+    nc_wavelength_nm: Interval
+    probability: float
+    runner_up: Condition | None
+    cost: Cost

@@ -1,0 +1,398 @@
+"""From an absorption spectrum to the families of clusters and the nanocrystals in it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, ndtr
+
+from msc_plans.analysis.families import CDSE_FAMILIES, Family
+from msc_plans.analysis.sizing import (
+    YU_RANGE_NM,
+    aggregation_number,
+    extinction_l_mol_cm,
+    yu_diameter_nm,
+    yu_slope_nm_per_nm,
+)
+from msc_plans.analysis.uvvis_bands import FirstMaximum, first_maximum, measure_families
+from msc_plans.analysis.uvvis_fit import Fit, fit_spectrum
+from msc_plans.analysis.uvvis_model import BASELINE, REST
+from msc_plans.analysis.uvvis_noise import bin_spectrum
+
+__all__ = [
+    "ABSENT_RATIO",
+    "DETECTED",
+    "WINDOW_NM",
+    "Accumulation",
+    "FamilyBand",
+    "Nanocrystal",
+    "UvVisResult",
+    "absorbance",
+    "accumulation",
+    "analyse",
+    "outcome",
+]
+
+WINDOW_NM: Final = (330.0, 750.0)
+"""Wavelengths that are looked at, nm, as far as a spectrum has them."""
+DETECTED: Final = 0.95
+"""Probability from which a family counts as detected, and a statement on accumulation as made."""
+ABSENT_RATIO: Final = 0.05
+
+_BIN_NM = 2.0
+_OPTICAL_DENSITY_FROM_NM = 350.0
+_FEWEST_BINS = 25
+
+
+@dataclass(frozen=True)
+class FamilyBand:
+    """One family in one spectrum, there or not.
+
+    Where the spectrum doesn't reach over the band, height, area and concentration are 0 with σ infinite and the
+    probability is NaN.
+    """
+
+    family: str
+    detected: bool
+    """Probability at or above `DETECTED`."""
+    probability: float
+    wavelength_nm: float
+    """Maximum of the band; the table's value where nothing is there."""
+    fwhm_nm: float
+    height: float
+    """Absorbance above everything else in the fit."""
+    area_nm: float
+    """Absorbance times nm."""
+    concentration_mol_l: float
+    """Of clusters, by Yu's extinction for the family's diameter: an extrapolation for clusters."""
+    sigma: dict[str, float] = field(repr=False)
+    """σ of ``wavelength_nm``, ``fwhm_nm``, ``height``, ``area_nm`` and ``concentration_mol_l``."""
+
+
+@dataclass(frozen=True)
+class Nanocrystal:
+    """The regular nanocrystals of a spectrum."""
+
+    wavelength_nm: float
+    """First maximum or shoulder as a person reads it: greatest curvature at the eye's resolution (19 nm)."""
+    band_center_nm: float
+    """Centre of the first transition's band: greatest curvature of the fit itself."""
+    height: float
+    """Absorbance at `wavelength_nm` above the baseline and without the families: what a person reads, and what the
+    sizing curve's extinction belongs to; not only the narrow part of the fit."""
+    fwhm_nm: float
+    """Of the first transition's band, from its inflection points."""
+    diameter_nm: float
+    diameter_in_range: bool
+    """Whether `wavelength_nm` lies where the sizing curve was checked."""
+    aggregation_number: float
+    edge_nm: float
+    """Steepest descent on the red side: what some call the first maximum of a weak shoulder."""
+    sigma: dict[str, float] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class UvVisResult:
+    """What one spectrum says."""
+
+    families: tuple[FamilyBand, ...]
+    """All families of the table, by its order."""
+    nanocrystal: Nanocrystal | None
+    noise: float
+    """Standard deviation of one pixel, absorbance, median over the window."""
+    optical_density_nm: float
+    """Absorbance above the fitted baseline, integrated from 350 nm (or the spectrum's start) to the window's end."""
+    wavelength_nm: np.ndarray = field(repr=False)
+    """Shape (points,), ascending: the finite points inside the window."""
+    absorbance: np.ndarray = field(repr=False)
+    fit: np.ndarray = field(repr=False)
+    rest: np.ndarray = field(repr=False)
+    """The fit without the family bands."""
+    baseline: np.ndarray = field(repr=False)
+    """Offset, drift and scattering alone."""
+    misfit: float = 1.0
+    """χ² per degree of freedom, at least 1; well above 1 the model doesn't describe the spectrum."""
+    nanocrystal_height_sigma: float = 0.0
+    """σ of the nanocrystals' height; without nanocrystals, the height that would have been seen."""
+
+    def family(self, name: str) -> FamilyBand:
+        """The band of this name.
+
+        Raises
+        ------
+        ValueError
+            No such family is in the table.
+        """
+        for band in self.families:
+            if band.family == name:
+                return band
+        raise ValueError(f"no family {name!r} in this result; it has {[band.family for band in self.families]}")
+
+
+def absorbance(
+    counts: ArrayLike, dark: ArrayLike, reference: ArrayLike, *, saturation: float | None = None
+) -> np.ndarray:
+    """Absorbance ``−log10((counts − dark)/(reference − dark))``.
+
+    Parameters
+    ----------
+    counts, dark, reference : array-like, shape (pixels,)
+        Sample, dark and reference (solvent) spectra at the same exposure. `dark` and `reference` may be scalars.
+    saturation : float, optional
+        Counts at and above which a pixel is saturated.
+
+    Returns
+    -------
+    ndarray, shape (pixels,)
+        NaN where it can't be measured: saturated, or no light left above dark in sample or reference.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, a value isn't finite, the saturation isn't positive, or the reference is nowhere above dark.
+    """
+    sample = np.asarray(counts, dtype=float)
+    if sample.ndim != 1 or not sample.size:
+        raise ValueError(f"counts must be one spectrum, shape (pixels,), not shape {sample.shape}")
+    arrays = {"counts": sample}
+    for name, values in (("dark", dark), ("reference", reference)):
+        array = np.asarray(values, dtype=float)
+        if array.shape not in ((), sample.shape):
+            raise ValueError(f"{name} has shape {array.shape}, counts {sample.shape}: they must agree")
+        arrays[name] = np.broadcast_to(array, sample.shape)
+    for name, array in arrays.items():
+        bad = np.flatnonzero(~np.isfinite(array))
+        if bad.size:
+            raise ValueError(f"{name} is not finite at pixel {bad[0]} ({array[bad[0]]}; {bad.size} in all)")
+    lit = arrays["reference"] - arrays["dark"]
+    passed = sample - arrays["dark"]
+    if not np.any(lit > 0):
+        raise ValueError("reference is nowhere above dark: was the lamp on and the shutter open?")
+    usable = (lit > 0) & (passed > 0)
+    if saturation is not None:
+        if not (math.isfinite(saturation) and saturation > 0):
+            raise ValueError(f"saturation must be a positive number of counts, not {saturation!r}")
+        usable &= (sample < saturation) & (arrays["reference"] < saturation)
+    ratio = np.divide(passed, lit, out=np.ones_like(lit), where=usable)
+    return np.where(usable, -np.log10(ratio), np.nan)
+
+
+def analyse(
+    wavelength_nm: ArrayLike,
+    absorbance: ArrayLike,
+    *,
+    families: tuple[Family, ...] = CDSE_FAMILIES,
+    path_length_cm: float = 0.1,
+) -> UvVisResult:
+    """Find families and nanocrystals in one spectrum.
+
+    Parameters
+    ----------
+    wavelength_nm : array-like, shape (pixels,)
+        Ascending or descending, evenly spaced or not.
+    absorbance : array-like, shape (pixels,)
+        NaN or infinite where it couldn't be measured.
+    families : tuple of Family
+        What to look for.
+    path_length_cm : float
+        Optical path, cm.
+
+    Returns
+    -------
+    UvVisResult
+        Families with probability, σ and upper limit; nanocrystals or None.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, wavelengths aren't finite, positive and distinct, the path isn't positive, no family is given,
+        or too few finite points (25 bins of 2 nm) lie between 340 and 750 nm.
+    """
+    x, y = _clean(wavelength_nm, absorbance)
+    if not (math.isfinite(path_length_cm) and path_length_cm > 0):
+        raise ValueError(f"path_length_cm must be positive and finite, not {path_length_cm!r}")
+    families = tuple(families)
+    if not families:
+        raise ValueError("families is empty: give at least one Family to look for")
+    binned = bin_spectrum(x, y, window_nm=WINDOW_NM, width_nm=_BIN_NM)
+    if len(binned.wavelength_nm) < _FEWEST_BINS:
+        raise ValueError(
+            f"only {len(binned.wavelength_nm)} bins of {_BIN_NM:g} nm have finite absorbance between "
+            f"{WINDOW_NM[0]:g} and {WINDOW_NM[1]:g} nm; at least {_FEWEST_BINS} are needed"
+        )
+    fit = fit_spectrum(binned, families)
+    shapes = measure_families(fit, families)
+    bands = []
+    for number, (family, shape) in enumerate(zip(families, shapes, strict=True)):
+        probability = _probability(fit, number, shape.height, shape.sigma["height"]) if shape.covered else math.nan
+        factor = 1.0 / (extinction_l_mol_cm(family.diameter_nm) * path_length_cm)
+        sigma = {**shape.sigma, "concentration_mol_l": factor * shape.sigma["height"]}
+        bands.append(
+            FamilyBand(
+                family.name,
+                bool(probability >= DETECTED),
+                probability,
+                shape.wavelength_nm,
+                shape.fwhm_nm,
+                shape.height,
+                shape.area_nm,
+                factor * shape.height,
+                sigma,
+            )
+        )
+    inside = (x >= WINDOW_NM[0]) & (x <= WINDOW_NM[1])
+    x, y = x[inside], y[inside]
+    baseline = fit.curve(x, BASELINE)
+    rest = baseline + fit.curve(x, REST)
+    whole = fit.curve(x)
+    nanocrystal = _nanocrystal(fit, first_maximum(fit))
+    od = x >= _OPTICAL_DENSITY_FROM_NM
+    seen = nanocrystal.sigma["height"] if nanocrystal else 5.0 * math.sqrt(fit.scale) * float(np.median(binned.sigma))
+    return UvVisResult(
+        tuple(bands),
+        nanocrystal,
+        binned.noise,
+        float(np.trapezoid((y - baseline)[od], x[od])),
+        x,
+        y,
+        whole,
+        rest,
+        baseline,
+        fit.scale,
+        seen,
+    )
+
+
+def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(wavelength_nm, dtype=float), np.asarray(absorbance, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"wavelength_nm has shape {x.shape}, absorbance {y.shape}: one spectrum each, of one length")
+    bad = np.flatnonzero(~(np.isfinite(x) & (x > 0)))
+    if bad.size:
+        raise ValueError(f"wavelength_nm must be finite and positive; at index {bad[0]} it is {x[bad[0]]}")
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    twice = np.flatnonzero(np.diff(x) == 0)
+    if twice.size:
+        raise ValueError(f"wavelength_nm holds {x[twice[0]]:g} nm more than once")
+    finite = np.isfinite(y)
+    return x[finite], y[finite]
+
+
+def _probability(fit: Fit, number: int, height: float, sigma: float) -> float:
+    gain = fit.family_gain[number]
+    return float(expit(0.25 * (gain - 12.0))) if height > 0 else 0.01
+
+
+def _nanocrystal(fit: Fit, found: FirstMaximum | None) -> Nanocrystal | None:
+    if found is None or fit.nanocrystal_gain < 25.0:
+        return None
+    if not 300.0 < found.wavelength_nm < 760.0:
+        return None
+    diameter = yu_diameter_nm(found.wavelength_nm)
+    s_diameter = abs(yu_slope_nm_per_nm(found.wavelength_nm)) * found.sigma["wavelength_nm"]
+    number = aggregation_number(diameter)
+    sigma = {
+        key: found.sigma[key] for key in ("wavelength_nm", "band_center_nm", "height", "fwhm_nm")
+    } | {"diameter_nm": s_diameter, "aggregation_number": 3.0 * number * s_diameter / diameter}
+    return Nanocrystal(
+        found.wavelength_nm,
+        found.centre_nm,
+        found.height,
+        found.fwhm_nm,
+        diameter,
+        YU_RANGE_NM[0] <= found.wavelength_nm <= YU_RANGE_NM[1],
+        number,
+        found.edge_nm,
+        sigma,
+    )
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """Whether a family has piled up beside the nanocrystals."""
+
+    family: str
+    ratio: float
+    ratio_sigma: float
+    probability: float
+    """That the ratio is at or above the threshold."""
+    verdict: Literal["accumulated", "undecided", "absent"]
+
+
+def accumulation(
+    result: UvVisResult,
+    family: str = "CdSe-437",
+    *,
+    full_conversion_height: float,
+    threshold: float = 0.085,
+    floor: float = 0.02,
+) -> Accumulation:
+    """Judge whether a family is accumulated.
+
+    ``ratio = height / (nanocrystal height + height of CdSe-465 + floor · full_conversion_height)``. The nanocrystal
+    height is the absorbance at their first maximum above the baseline and without the families.
+
+    Raises
+    ------
+    ValueError
+        The family isn't in the result, or a number isn't positive.
+    """
+    for name, value in (
+        ("full_conversion_height", full_conversion_height),
+        ("threshold", threshold),
+        ("floor", floor),
+    ):
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be positive and finite, not {value!r}")
+    band = result.family(family)
+    crystal = result.nanocrystal
+    others = [other for other in result.families if other.family == "CdSe-465" and other.family != family]
+    denominator = floor * full_conversion_height + (crystal.height if crystal else 0.0)
+    variance = (crystal.sigma["height"] if crystal else 0.0) ** 2
+    for other in others:
+        denominator += other.height
+        variance += other.sigma["height"] ** 2 if math.isfinite(other.sigma["height"]) else 0.0
+    ratio = band.height / denominator
+    sigma = math.hypot(band.sigma["height"], ratio * math.sqrt(variance)) / denominator
+    if not math.isfinite(sigma):
+        return Accumulation(family, ratio, math.inf, 0.5, "undecided")
+    probability = float(ndtr((ratio - threshold) / max(sigma, 1e-12)))
+    verdict: Literal["accumulated", "undecided", "absent"] = "undecided"
+    if probability >= DETECTED and band.detected:
+        verdict = "accumulated"
+    elif probability <= 1.0 - DETECTED:
+        verdict = "absent"
+    return Accumulation(family, ratio, sigma, probability, verdict)
+
+
+def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, float]:
+    """Flatten a result to the numbers that documents carry and the advisor learns from."""
+    record: dict[str, float] = {}
+    for band in result.families:
+        judged = accumulation(result, band.family, full_conversion_height=full_conversion_height)
+        record |= {
+            f"{band.family}_height": band.height,
+            f"{band.family}_height_sigma": band.sigma["height"],
+            f"{band.family}_wavelength_nm": band.wavelength_nm if band.detected else math.nan,
+            f"{band.family}_fwhm_nm": band.fwhm_nm,
+            f"{band.family}_probability": band.probability,
+            f"{band.family}_concentration_mol_l": band.concentration_mol_l,
+            f"{band.family}_ratio": judged.ratio,
+            f"{band.family}_ratio_sigma": judged.ratio_sigma,
+        }
+    crystal = result.nanocrystal
+    record |= {
+        "nc_wavelength_nm": crystal.wavelength_nm if crystal else math.nan,
+        "nc_wavelength_nm_sigma": crystal.sigma["wavelength_nm"] if crystal else math.nan,
+        "nc_height": crystal.height if crystal else 0.0,
+        "nc_height_sigma": result.nanocrystal_height_sigma,
+        "nc_fwhm_nm": crystal.fwhm_nm if crystal else math.nan,
+        "nc_diameter_nm": crystal.diameter_nm if crystal else math.nan,
+        "optical_density_nm": result.optical_density_nm,
+        "noise": result.noise,
+        "full_conversion_height": float(full_conversion_height),
+    }
+    return record

@@ -1,0 +1,117 @@
+"""What an absorption spectrum of clusters and nanocrystals may be made of: the columns of a linear model.
+
+``A(λ) = offset + slope + scattering + rest(E) + Σ family bands``, E = 1239.84/λ eV, all but offset and slope with
+coefficients ≥ 0:
+
+* scattering ∝ λ⁻² and λ⁻⁴ (large scatterers and Rayleigh; anything between is nearly a sum of both);
+* rest: smooth steps in E (continua), broad Gaussians in E (higher transitions) and Gaussians in λ of many positions
+  and widths from 452 nm up (first transitions of nanocrystals). A sum of Gaussians with positive weights is any band
+  wider than the narrowest of them, whatever its shape: no line shape is assumed;
+* each family: Gaussians within its tolerance and of its widths, the only columns that narrow at that place.
+
+What tells a family from the rest is therefore position and width alone: below 480 nm the rest holds nothing narrower
+than 0.22 eV in E (29 nm at 403 nm, 34 nm at 437 nm) or 31 nm in λ. Clusters' bands are 12–28 nm wide; ensembles of
+nanocrystals that small are wider (0.12 eV homogeneous width and the spread of sizes).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from scipy.special import ndtr
+
+from msc_plans.analysis.families import Family
+
+__all__ = ["BASELINE", "EV_NM", "FREE_COLUMNS", "FWHM_PER_SIGMA", "REST", "Dictionary", "dictionary"]
+
+EV_NM = 1239.841984
+FWHM_PER_SIGMA = 2.3548200450309493
+BASELINE, REST = -2, -1
+FREE_COLUMNS = 2
+"""The first columns, offset and slope, may have either sign."""
+
+_BASELINE_COLUMNS = 4
+_STEP, _ENERGY, _WAVELENGTH = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Columns of the model, to be evaluated on any grid; arrays of shape (columns,)."""
+
+    kind: np.ndarray
+    """`BASELINE`, `REST`, or k ≥ 0 for the k-th family."""
+    shape: np.ndarray
+    """Step in E, Gaussian in E or Gaussian in λ; the baseline columns have their own."""
+    centre: np.ndarray
+    """Edge or centre, in eV or nm as the shape says."""
+    sigma: np.ndarray
+    """Width of the step or Gaussian, in the same unit."""
+
+    @cached_property
+    def centre_nm(self) -> np.ndarray:
+        """Edge or centre, nm."""
+        return np.where(self.shape == _WAVELENGTH, self.centre, EV_NM / self.centre)
+
+    @cached_property
+    def is_step(self) -> np.ndarray:
+        """Whether a column is a step."""
+        return (self.kind == REST) & (self.shape == _STEP)
+
+    def evaluate(self, wavelength_nm: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """Columns (those at the indices `which`, else all) on a grid, shape (wavelengths, columns)."""
+        index = np.arange(len(self.kind)) if which is None else which
+        out = np.empty((len(wavelength_nm), len(index)))
+        relative = wavelength_nm / 350.0
+        baseline = np.stack([np.ones_like(relative), (wavelength_nm - 545.0) / 200.0, relative**-2, relative**-4])
+        energy = (EV_NM / wavelength_nm)[:, None]
+        is_baseline = self.kind[index] == BASELINE
+        out[:, is_baseline] = baseline[index[is_baseline]].T
+        for shape in (_STEP, _ENERGY, _WAVELENGTH):
+            here = (self.shape[index] == shape) & ~is_baseline
+            chosen = index[here]
+            if not chosen.size:
+                continue
+            x = wavelength_nm[:, None] if shape == _WAVELENGTH else energy
+            z = (x - self.centre[chosen]) / self.sigma[chosen]
+            out[:, here] = ndtr(z) if shape == _STEP else np.exp(-0.5 * z * z)
+        return out
+
+
+@lru_cache(maxsize=16)
+def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> Dictionary:
+    """Columns for spectra between two wavelengths, nm."""
+    low, high = EV_NM / high_nm, EV_NM / low_nm
+    kinds: list[np.ndarray] = [np.full(_BASELINE_COLUMNS, BASELINE)]
+    shapes: list[np.ndarray] = [np.full(_BASELINE_COLUMNS, _STEP)]
+    centres: list[np.ndarray] = [np.ones(_BASELINE_COLUMNS)]
+    sigmas: list[np.ndarray] = [np.ones(_BASELINE_COLUMNS)]
+
+    def add(kind: int, shape: int, centre: np.ndarray, sigma: np.ndarray) -> None:
+        kinds.append(np.full(len(centre), kind))
+        shapes.append(np.full(len(centre), shape))
+        centres.append(centre)
+        sigmas.append(np.broadcast_to(sigma, centre.shape))
+
+    for width in (0.10, 0.20):
+        add(REST, _STEP, np.arange(1.75, high + 2.5 * width, width), np.array(width))
+    for fwhm in (0.34, 0.5):
+        sigma = fwhm / FWHM_PER_SIGMA
+        add(REST, _ENERGY, np.arange(max(low, EV_NM / 490.0), high + 2.0 * sigma, 0.6 * sigma), np.array(sigma))
+    for factor in (1.0, 1.5, 2.25):
+        places = [452.0]
+        while places[-1] < min(720.0, high_nm + 15.0):
+            places.append(places[-1] + 0.55 * factor * _narrowest_fwhm_nm(places[-1]) / FWHM_PER_SIGMA)
+        centre = np.array(places)
+        width_nm = np.array([factor * _narrowest_fwhm_nm(place) / FWHM_PER_SIGMA for place in places])
+        add(REST, _WAVELENGTH, centre, width_nm)
+    for number, family in enumerate(families):
+        widths = np.geomspace(*family.fwhm_nm, 4) / FWHM_PER_SIGMA
+        offsets = family.tolerance_nm * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+        sigma_nm, offset = (grid.ravel() for grid in np.meshgrid(widths, offsets))
+        add(number, _WAVELENGTH, family.wavelength_nm + offset, sigma_nm)
+    return Dictionary(*(np.concatenate(parts) for parts in (kinds, shapes, centres, sigmas)))
+
+
+def _narrowest_fwhm_nm(centre_nm: float) -> float:
+    """Narrowest first transition of a nanocrystal ensemble that is considered, nm."""
+    return float(np.interp(centre_nm, [475.0, 490.0, 520.0, 720.0], [36.0, 27.0, 16.0, 22.0]))

@@ -1,0 +1,257 @@
+"""The main job in a minute: simulated reactor, adaptive campaign for a cluster's window, figure, store."""
+
+import argparse
+import os
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from msc_plans.cli import CommandError
+
+__all__ = ["add_arguments", "run"]
+
+MAX_CONDITIONS = 8
+RESIDENCE_TIME_S = 14.0
+THRESHOLD = 0.085
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc demo``."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path("msc-demo"),
+        help="folder for runs and figure (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--conditions", type=int, default=MAX_CONDITIONS, help="at the most, 1 to 8 (default: %(default)s)"
+    )
+    parser.add_argument("--goal", default="map", help="what to look for (default: %(default)s)")
+    parser.add_argument("--family", default="CdSe-437", help="which cluster family (default: %(default)s)")
+    parser.add_argument(
+        "--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--time-scale", type=float, default=200.0, help="twin seconds per second (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of noise and advisor (default: %(default)s)"
+    )
+    parser.add_argument("--ioc-port", type=int, default=0, help="Channel Access port (default: a free one)")
+    parser.add_argument("--tiled-port", type=int, default=0, help="Tiled port (default: a free one)")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave IOC and Tiled running and say how to attach"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; returns the exit code."""
+    from ioc_sim.ioc import PortInUseError, check_port
+    from ioc_sim.physics.scenario import load_scenario
+    from msc_plans.advisor.goals import make_goal
+
+    try:
+        goal = make_goal(args.goal, family=args.family)
+        load_scenario(args.scenario)
+        if not 1 <= args.conditions <= MAX_CONDITIONS:
+            raise ValueError(f"--conditions must be 1 to {MAX_CONDITIONS}, not {args.conditions}")
+        if not 0 < args.time_scale <= 1000:
+            raise ValueError(f"--time-scale must be above 0 and at most 1000, not {args.time_scale:g}")
+        for port in (args.ioc_port, args.tiled_port):
+            if not 0 <= port < 65536:
+                raise ValueError(f"port {port} is not between 0 and 65535")
+        if args.ioc_port:
+            check_port(args.ioc_port)
+    except (ValueError, OSError, PortInUseError) as error:
+        raise CommandError(str(error)) from error
+    return Demo(args, goal).run()
+
+
+class Demo:
+    """One demo: what it starts it stops, unless told to keep it."""
+
+    def __init__(self, args: argparse.Namespace, goal: Any) -> None:
+        self.args = args
+        self.goal = goal
+        self.store: Path = args.store.resolve()
+        self.simulator: Any = None
+        self.tiled: Any = None
+
+    def run(self) -> int:
+        """Run from start to figure; returns the exit code."""
+        begun = time.monotonic()
+        with ExitStack() as stack:
+            self._start(stack)
+            started = time.monotonic()
+            uid, measured, advisor = self._campaign(stack)
+        figure = self._draw(measured, advisor)
+        self._say_where(uid, figure)
+        print(
+            f"{len(measured)} conditions in {time.monotonic() - begun:.0f} s, "
+            f"{started - begun:.0f} s of them for starting up."
+        )
+        return 0
+
+    def _start(self, stack: ExitStack) -> None:
+        from msc_plans.cli.simulator import Simulator, SimulatorError
+
+        args, keep = self.args, self.args.keep
+        print(
+            f"Starting the simulated reactor ({args.scenario}, {args.time_scale:g}x) and Tiled …", flush=True
+        )
+        self.store.mkdir(parents=True, exist_ok=True)
+        self.simulator = Simulator(
+            scenario=args.scenario, seed=args.seed, time_scale=args.time_scale, port=args.ioc_port,
+            log=self.store / "ioc.log", keep=keep,
+        ).launch()  # fmt: skip
+        if not keep:
+            stack.callback(self.simulator.stop)
+        os.environ.update(self.simulator.environment)
+        with ThreadPoolExecutor(1) as pool:
+            serving = pool.submit(self._serve, stack)
+            from msc_plans.cli import session  # noqa: F401  imports while the children do theirs
+
+            try:
+                self.simulator.wait_ready()
+                serving.result()
+            except SimulatorError as error:
+                raise SystemExit(f"msc demo: {error}") from error
+
+    def _serve(self, stack: ExitStack) -> None:
+        from msc_plans.storage import PortBusyError, StoreBusyError, TiledServer
+
+        try:
+            self.tiled = TiledServer(self.store, self.args.tiled_port)
+            self.tiled.start(**({"outlive": True} if self.args.keep else {}))
+        except (PortBusyError, StoreBusyError) as error:
+            raise CommandError(str(error)) from error
+        if not self.args.keep:
+            stack.callback(self.tiled.stop)
+
+    def _campaign(self, stack: ExitStack) -> tuple[str, list[Any], Any]:
+        from msc_plans.advisor import Advisor, CostModel, SearchSpace
+        from msc_plans.cli.session import open_session
+        from msc_plans.kinetics.observation import Optics
+        from msc_plans.kinetics.solver import Reactor
+        from msc_plans.plans import msc_campaign
+        from msc_plans.settings import OpticsSettings, Settings
+        from msc_plans.storage import close_catalog, open_catalog
+        from msc_plans.views.lines import CampaignLines
+
+        settings = Settings(store=self.store)
+        catalog = open_catalog(self.tiled.uri, self.tiled.api_key)
+        stack.callback(close_catalog, catalog)
+        collected = Collected(self.args.family)
+        lines = CampaignLines(write=tqdm_write, family=self.args.family)
+        session = open_session(
+            settings, catalog=catalog, time_scale=self.args.time_scale, listeners=[lines, collected]
+        )
+        stack.callback(session.close)
+        optics: OpticsSettings = settings.optics
+        geometry = session.reactor.geometry
+        advisor = Advisor(
+            self.goal,
+            SearchSpace.equal_ovens(),
+            cost=CostModel(reactor_volume_ul=geometry.swept_ul, flush_volumes=session.reactor.flush_volumes),
+            reactor=Reactor(
+                cadmium_millimolar=1e3 * optics.cd_concentration_mol_l,
+                chamber_fraction=geometry.chamber_ul / geometry.heated_ul,
+            ),
+            optics=Optics(path_length_cm=optics.path_length_cm),
+            seed=self.args.seed,
+            checkpoint_path=self.store / "advisor.json",
+        )
+        print(f"Campaign: {self.goal}, at most {self.args.conditions} conditions.", flush=True)
+        plan = msc_campaign(
+            session.reactor,
+            session.spectrometer,
+            advisor,
+            session.uvvis,
+            session.publish,
+            max_conditions=self.args.conditions,
+            campaign_uid=collected.campaign_uid,
+        )
+        session.RE(plan)
+        advisor.checkpoint()
+        return collected.campaign_uid, collected.measured, advisor
+
+    def _draw(self, measured: list[Any], advisor: Any) -> Path:
+        import numpy as np
+
+        from msc_plans.condition import Condition
+        from msc_plans.views.campaign import MapPrediction, campaign_figure
+
+        temperatures = np.linspace(240.0, 350.0, 12)
+        times = np.linspace(1.5, 16.0, 12)
+        cells = [Condition(float(t), float(t), float(s)) for s in times for t in temperatures]
+        ratio = advisor.predict(cells).ratio.reshape(len(times), len(temperatures))
+        prediction = MapPrediction(self.args.family, temperatures, times, ratio, THRESHOLD)
+        figure = campaign_figure(measured, prediction, f"{self.goal}: {len(measured)} conditions")
+        path = self.store / "campaign.png"
+        figure.savefig(path, dpi=130)
+        return path
+
+    def _say_where(self, campaign_uid: str, figure: Path) -> None:
+        print(f"\nFigure: {figure}\nRuns:   {self.store} (campaign {campaign_uid[:8]}). Open them with\n")
+        print("    from msc_plans.storage import open_catalog")
+        print(f"    catalog = open_catalog({str(self.store)!r})")
+        print('    catalog[-1].metadata["start"]["purpose"], len(catalog)\n')
+        if not self.args.keep:
+            return
+        print("IOC and Tiled go on running. Attach with\n")
+        for name, value in self.simulator.environment.items():
+            print(f"    export {name}={value}")
+        print(f"    export MSC_STORE={self.store}")
+        print("    ipython --profile-dir=profile_collection\n")
+        print(f"Tiled answers at {self.tiled.uri} with the key in {self.store / 'api_key'}.")
+        print(f"Stop both with: kill {self.simulator.pid} {self.tiled.pid}\n")
+
+
+def tqdm_write(line: str) -> None:
+    """Print a line above any progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()
+
+
+class Collected:
+    """A callback that keeps what the figure needs of the analysis runs of one campaign."""
+
+    def __init__(self, family: str) -> None:
+        self.campaign_uid = str(uuid.uuid4())
+        self.measured: list[Any] = []
+        self._family = family
+        self._conditions: dict[str, Any] = {}
+        self._streams: dict[str, Any] = {}
+
+    def __call__(self, name: str, document: Mapping[str, Any]) -> None:
+        """Take a document."""
+        if name == "start" and document.get("purpose") == "analysis":
+            self._conditions[document["uid"]] = document["condition"]
+        elif name == "descriptor" and document["run_start"] in self._conditions:
+            self._streams[document["uid"]] = self._conditions.pop(document["run_start"])
+        elif name == "event" and document["descriptor"] in self._streams:
+            self._keep(self._streams.pop(document["descriptor"]), document["data"])
+
+    def _keep(self, condition: Mapping[str, float], data: Mapping[str, Any]) -> None:
+        import numpy as np
+
+        from msc_plans.analysis.uvvis import verdict
+        from msc_plans.condition import Condition
+        from msc_plans.views.campaign import Measured
+
+        self.measured.append(
+            Measured(
+                Condition.from_mapping(condition),
+                data,
+                np.asarray(data["wavelength_nm"], float),
+                np.asarray(data["absorbance"], float),
+                verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], THRESHOLD),
+            )
+        )

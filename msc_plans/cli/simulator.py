@@ -1,0 +1,156 @@
+"""The simulated reactor as a child process on a free loopback port."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Simulator", "SimulatorError", "free_port", "use_loopback"]
+
+
+_POLL_S = 0.05
+
+
+class SimulatorError(RuntimeError):
+    """The simulated reactor ended, or did not answer, at its start."""
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing uses now, TCP and UDP."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def use_loopback(port: int) -> dict[str, str]:
+    """Return the environment in which Channel Access clients find a server on a loopback port only."""
+    return {
+        "EPICS_CA_ADDR_LIST": "127.0.0.1",
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CA_SERVER_PORT": str(port),
+    }
+
+
+class Simulator:
+    """``python -m ioc_sim`` as a child; it ends with this process, however this one ends.
+
+    Parameters
+    ----------
+    scenario, prefix, seed, time_scale
+        As for ``msc ioc``.
+    port : int
+        Channel Access port; 0 takes a free one.
+    log : Path, optional
+        Where the child's output goes; default nowhere.
+    keep : bool
+        Let it outlive this process.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: str = "palencia2020",
+        prefix: str = "MSC:",
+        seed: int = 0,
+        time_scale: float = 1.0,
+        port: int = 0,
+        state: Path | None = None,
+        log: Path | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.prefix = prefix
+        self.port = port or free_port()
+        self._log = log
+        self._keep = keep
+        self._arguments = [
+            "--scenario", scenario, "--prefix", prefix, "--seed", str(seed),
+            "--time-scale", f"{time_scale:g}", "--port", str(self.port),
+            *(["--state", str(state)] if state else []),
+            *([] if keep else ["--end-with-parent", str(os.getpid())]),
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client's environment needs to find it."""
+        return use_loopback(self.port)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running simulator."""
+        if self._process is None:
+            raise SimulatorError("the simulated reactor has not been started")
+        return self._process.pid
+
+    def launch(self) -> Self:
+        """Start the process; :meth:`wait_ready` waits for it."""
+        log = self._log.open("ab") if self._log else None
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ioc_sim", *self._arguments],
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log or subprocess.DEVNULL,
+                stderr=log or subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            if log:
+                log.close()
+        return self
+
+    def wait_ready(self, timeout_s: float = 30.0) -> Self:
+        """Wait until it listens.
+
+        Raises
+        ------
+        SimulatorError
+            It ended, or does not listen within ``timeout_s``.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._listens():
+            if self._process is None or self._process.poll() is not None:
+                where = f"; see {self._log}" if self._log else ""
+                raise SimulatorError(f"the simulated reactor ended at its start{where}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise SimulatorError(f"the simulated reactor does not listen within {timeout_s:g} s")
+            time.sleep(_POLL_S)
+        return self
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=0.5).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End it: SIGTERM, then SIGKILL; idempotent."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        return self.launch().wait_ready()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

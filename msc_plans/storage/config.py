@@ -1,0 +1,101 @@
+"""What a store's folder holds, and the Tiled server configuration on it.
+
+::
+
+    catalog.db      SQLite: metadata of every run         tables.duckdb  event tables
+    data/           arrays (zarr)                         frames/        detector files, only read
+    backup/         journals of runs not yet in the catalogue (see ``journal``)
+    api_key         the server's key, mode 0600           store.lock     who has it open (see ``lock``)
+    tiled.log       what the server said
+
+To scale out, give the two SQL URIs a PostgreSQL server.
+"""
+
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+__all__ = ["catalog_config", "create_database", "prepare_folder", "read_api_key"]
+
+
+def prepare_folder(folder: str | Path) -> Path:
+    """Make the folder and what is in it where missing, and return its resolved path."""
+    folder = Path(folder).expanduser().resolve()
+    for name in ("data", "frames", "backup"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def read_api_key(folder: str | Path) -> str:
+    """Return the key of the folder's server; make it, readable by this user alone, where there is none."""
+    path = Path(folder).expanduser() / "api_key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_text().strip()
+        if not key.isalnum():
+            raise ValueError(
+                f"{path} holds no alphanumeric key; delete it, and the next start makes one"
+            ) from None
+        return key
+    key = secrets.token_hex(32)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)
+    return key
+
+
+def create_database(folder: Path) -> None:
+    """Create the folder's catalogue where there is none.
+
+    Tiled's own ``init_if_not_exists`` starts a process for it, each time: five seconds of imports.
+    """
+    database = folder / "catalog.db"
+    if database.exists():
+        return
+    from tiled.commandline._catalog import init
+
+    # Under another name until it is complete: a start that dies here must not leave half a catalogue.
+    unfinished = folder / "catalog.db.new"
+    unfinished.unlink(missing_ok=True)
+    with redirect_stderr(StringIO()), ThreadPoolExecutor(1) as executor:
+        # In a thread of its own: it runs an event loop, and a notebook's main thread has one already.
+        executor.submit(init, f"sqlite:///{unfinished}", if_not_exists=True).result()
+    unfinished.rename(database)
+
+
+def catalog_config(folder: Path, api_key: str | None = None) -> dict[str, Any]:
+    """Return the Tiled configuration of the store in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        The store's folder, made by `prepare_folder`.
+    api_key : str, optional
+        The key that clients must show. Without one Tiled invents it at each start.
+    """
+    folder = Path(folder).resolve()
+    return {
+        "trees": [
+            {
+                "path": "/",
+                "tree": "catalog",
+                "args": {
+                    "uri": f"sqlite:///{folder / 'catalog.db'}",
+                    "writable_storage": [(folder / "data").as_uri(), f"duckdb:///{folder / 'tables.duckdb'}"],
+                    "readable_storage": [(folder / "frames").as_uri()],
+                    "init_if_not_exists": not (folder / "catalog.db").exists(),
+                    # Beside `tree` Tiled would ignore it, and the client would know no `catalog[-1]`.
+                    "specs": [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
+                },
+            }
+        ],
+        "media_types": {
+            "BlueskyRun": {"application/json-seq": "bluesky_tiled_plugins.exporters:json_seq_exporter"}
+        },
+        "routers": ["bluesky_tiled_plugins.routers.validator:router"],
+        "authentication": {"single_user_api_key": api_key} if api_key else {},
+    }

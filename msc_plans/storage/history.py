@@ -1,0 +1,70 @@
+"""What a campaign has done so far, read from the catalogue: the protocol ``History``."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bluesky_tiled_plugins.clients.bluesky_run import BlueskyRunV3
+    from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
+
+__all__ = ["CatalogHistory"]
+
+_DERIVED = ("analysis", "suggestion")
+
+
+class CatalogHistory:
+    """The runs of campaigns in a catalogue.
+
+    Parameters
+    ----------
+    catalog : CatalogOfBlueskyRuns
+        From `open_catalog`.
+    """
+
+    def __init__(self, catalog: "CatalogOfBlueskyRuns"):
+        self._catalog = catalog
+
+    def done_trials(self, campaign_uid: str) -> set[str]:
+        """Return the trial ids of the campaign whose raw run ended in success."""
+        from tiled.queries import Key
+
+        return {
+            _start(run)["trial_id"]
+            for run in self._runs(campaign_uid, Key("stop.exit_status") == "success")
+            if _start(run).get("purpose") not in _DERIVED and "trial_id" in _start(run)
+        }
+
+    def outcomes(self, campaign_uid: str) -> list[dict[str, Any]]:
+        """Return one dict a trial: ``_id`` (the trial id), the condition's values and the analysed ones.
+
+        Several analyses of a trial are merged; of two that give the same key the later one counts. Analyses
+        without a result (no event) are left out.
+        """
+        from tiled.queries import Key
+
+        trials: dict[str, dict[str, Any]] = {}
+        for run in self._runs(campaign_uid, Key("purpose") == "analysis"):
+            start = _start(run)
+            results = [doc["data"] for name, doc in run.documents() if name == "event"]
+            if results:
+                outcome = trials.setdefault(start["trial_id"], {"_id": start["trial_id"]})
+                outcome.update(start["condition"])
+                outcome.update(results[-1])
+        return list(trials.values())
+
+    def suggestions(self, campaign_uid: str) -> list[dict[str, Any]]:
+        """Return the start documents of the campaign's suggestion runs, oldest first."""
+        from tiled.queries import Key
+
+        return [dict(_start(run)) for run in self._runs(campaign_uid, Key("purpose") == "suggestion")]
+
+    def _runs(self, campaign_uid: str, query: Any) -> "Iterator[BlueskyRunV3]":
+        from tiled.queries import Key
+
+        found = self._catalog.search(Key("campaign_uid") == campaign_uid).search(query)
+        # Replayed runs come last in the catalogue's own order.
+        yield from sorted(found.values(), key=lambda run: _start(run)["time"])
+
+
+def _start(run: Any) -> dict[str, Any]:
+    return run.metadata["start"]

@@ -1,0 +1,80 @@
+"""The Tiled server on a folder, in the foreground: ``python -m msc_plans.storage.serve FOLDER``."""
+
+import argparse
+import gc
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+from .config import catalog_config, create_database, prepare_folder, read_api_key
+from .lock import Holder, StoreLock
+from .server import HOST, listen
+
+_SECONDS_TO_END = 5.0
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` is no longer its parent.
+
+    Not PR_SET_PDEATHSIG: that fires when the *thread* that started us ends.
+    """
+    while os.getppid() == parent:
+        time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_SECONDS_TO_END)
+    os._exit(1)
+
+
+def serve(folder: Path, listener: socket.socket) -> None:
+    """Serve the store in `folder` on a listening socket until SIGTERM or SIGINT."""
+    # Half of the start-up is imports; their objects live for ever, and collecting them costs a fifth of it.
+    gc.disable()
+    import uvicorn
+    from tiled.server.app import build_app_from_config
+
+    create_database(folder)
+    app = build_app_from_config(catalog_config(folder, read_api_key(folder)))
+    gc.freeze()
+    gc.enable()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m msc_plans.storage.serve", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the store's folder; made where missing")
+    parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)  # lock, socket, parent
+    options = parser.parse_args(arguments)
+    if options.inherited:
+        lock_descriptor, socket_descriptor, parent = options.inherited
+        threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+        StoreLock(options.folder, lock_descriptor)  # held until this process ends
+        serve(options.folder, socket.socket(fileno=socket_descriptor))
+        return
+    folder = prepare_folder(options.folder)
+    lock = StoreLock(folder)
+    with listen(options.port) as listener:
+        uri = f"http://{HOST}:{listener.getsockname()[1]}"
+        lock.note(Holder(os.getpid(), uri))
+        print(f"serving {folder} at {uri} (key: {folder / 'api_key'})", flush=True)
+        serve(folder, listener)
+    lock.release()
+
+
+if __name__ == "__main__":
+    main()

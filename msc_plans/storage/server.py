@@ -1,0 +1,165 @@
+"""The Tiled server as a process of its own, off the RunEngine's interpreter lock."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .config import prepare_folder, read_api_key
+from .lock import Holder, StoreLock
+
+__all__ = ["HOST", "PortBusyError", "ServerError", "TiledServer", "listen"]
+
+HOST = "127.0.0.1"
+
+
+class PortBusyError(RuntimeError):
+    """Something else listens on the port asked for."""
+
+
+class ServerError(RuntimeError):
+    """The server ended, or did not answer, at its start."""
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on a loopback port; 0 takes a free one.
+
+    Raises
+    ------
+    PortBusyError
+        The port is taken.
+    """
+    # With the protocol named, or asyncio leaves Nagle's algorithm on: 40 ms more on every answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Without it a port is refused for a minute after its last server has stopped.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortBusyError(
+            f"cannot listen on {HOST}:{port}: {error.strerror}. Choose another port, or 0 for a free one"
+        ) from error
+    return listener
+
+
+class TiledServer:
+    """A Tiled server on a store's folder.
+
+    Lock and socket are taken here and inherited by the process, so that a busy store or port is refused
+    before anything starts. The process ends with this one, however this one ends.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The store's folder; made where missing.
+    port : int
+        TCP port on 127.0.0.1; 0 takes a free one.
+
+    Examples
+    --------
+    >>> with TiledServer("store") as server:
+    ...     catalog = open_catalog(server.uri, server.api_key)
+    """
+
+    def __init__(self, folder: str | Path, port: int = 0):
+        self.folder = prepare_folder(folder)
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """Where the server answers."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients must show."""
+        return read_api_key(self.folder)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running server, or None."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self, timeout: float = 60.0) -> Self:
+        """Start the server and return when it answers.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has the store open.
+        PortBusyError
+            The port is taken.
+        ServerError
+            The server ended, or did not answer within `timeout` seconds.
+        """
+        if self.pid is not None:
+            return self
+        read_api_key(self.folder)
+        lock = StoreLock(self.folder)
+        try:
+            with listen(self.port) as listener, (self.folder / "tiled.log").open("ab") as log:
+                self.port = listener.getsockname()[1]
+                descriptors = (lock.descriptor, listener.fileno())
+                command = [sys.executable, "-m", "msc_plans.storage.serve", str(self.folder), "--inherited"]
+                self._process = subprocess.Popen(
+                    [*command, *map(str, (*descriptors, os.getpid()))],
+                    pass_fds=descriptors,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # Or Ctrl-C, which pauses a plan, would end the server under it.
+                    start_new_session=True,
+                )
+            lock.note(Holder(self._process.pid, self.uri))
+        finally:
+            lock.release()
+        try:
+            self._wait_until_it_answers(timeout)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _wait_until_it_answers(self, timeout: float) -> None:
+        # The socket listens already: one request waits in its backlog until the server takes it, and is
+        # refused at once if the server ends.
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout)
+        try:
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+            why = f"answered with HTTP status {status}"
+        except TimeoutError:
+            status, why = None, f"did not answer within {timeout:g} s"
+        except (OSError, http.client.HTTPException) as error:
+            status, why = None, f"ended at its start ({error})"
+        finally:
+            connection.close()
+        if status != 200:
+            raise ServerError(f"the Tiled server on {self.folder} {why}; see {self.folder / 'tiled.log'}")
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the server: SIGTERM, then SIGKILL after `timeout` seconds. Stopping twice does nothing."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,306 @@
+"""The store for real: a server process, runs of a RunEngine, and readers elsewhere."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from bluesky import plan_stubs as bps
+from bluesky.utils import MsgGenerator
+from ophyd import Component, Device, Signal
+
+from msc_plans.storage import (
+    CatalogHistory,
+    RunWriter,
+    StoreBusyError,
+    TiledServer,
+    broker,
+    close_catalog,
+    open_catalog,
+    opened,
+    replay,
+)
+from msc_plans.storage.journal import read_journal
+from msc_plans.storage.server import ServerError
+
+CONDITION = {"nucleation_temperature": 280.0, "growth_temperature": 270.0, "residence_time": 14.0}
+
+
+class Spectrometer(Device):
+    counts = Component(Signal, value=np.zeros(1044))
+    short = Component(Signal, value=np.array([1.0, np.nan, 3.0]))
+    bad = Component(Signal, value=float("nan"))
+    label = Component(Signal, value="Cd only")
+
+
+class Values(Device):
+    """The result of an analysis, in place of a callback's."""
+
+    height = Component(Signal, value=0.25)
+    maximum = Component(Signal, value=437.5)
+
+
+def measure(
+    spectrometer: Spectrometer, events: int = 1, between: Callable[[int], None] | None = None, **md: Any
+):
+    def plan() -> MsgGenerator[str]:
+        uid = yield from bps.open_run({"purpose": "measurement", "condition": CONDITION, **md})
+        for number in range(events):
+            if between is not None:
+                between(number)
+            spectrometer.counts.put(np.linspace(number, number + 1, 1044))
+            yield from bps.create("primary")
+            yield from bps.read(spectrometer)
+            yield from bps.save()
+        yield from bps.close_run()
+        return uid
+
+    return plan()
+
+
+def until(condition: Callable[[], bool], what: str, timeout: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+        threading.Event().wait(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
+    with TiledServer(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def catalog(server: TiledServer) -> Iterator[Any]:
+    client = open_catalog(server.uri, server.api_key)
+    yield client
+    close_catalog(client)
+
+
+@pytest.fixture
+def engine() -> Iterator[RunEngine]:
+    run_engine = RunEngine(context_managers=[])
+    yield run_engine
+    run_engine._loop.call_soon_threadsafe(run_engine._loop.stop)
+    run_engine._th.join()
+    run_engine._loop.close()
+
+
+@pytest.fixture
+def writer(catalog: Any, server: TiledServer, engine: RunEngine) -> Iterator[RunWriter]:
+    run_writer = RunWriter(catalog, server.folder / "backup")
+    engine.subscribe(run_writer)
+    yield run_writer
+    run_writer.close()
+
+
+@pytest.fixture
+def spectrometer() -> Spectrometer:
+    return Spectrometer(name="spectrometer")
+
+
+def test_what_is_written_is_read_back(
+    engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer
+):
+    (uid,) = engine(measure(spectrometer, events=3, lots=["a", "b"], operator="Zoë"))
+    assert writer.flush()
+    assert (writer.failed, list(writer.backup.iterdir())) == (0, [])
+
+    run = catalog[-1]
+    assert run.metadata["start"]["uid"] == uid
+    assert (run.metadata["start"]["lots"], run.metadata["start"]["operator"]) == (["a", "b"], "Zoë")
+    data = run["primary"].read()
+    assert data["spectrometer_counts"].dtype == np.float64
+    np.testing.assert_array_equal(
+        data["spectrometer_counts"].values, [np.linspace(n, n + 1, 1044) for n in range(3)]
+    )
+    np.testing.assert_array_equal(run["primary"]["spectrometer_counts"].read()[2], np.linspace(2, 3, 1044))
+    np.testing.assert_array_equal(data["spectrometer_short"].values, [[1.0, np.nan, 3.0]] * 3)
+    assert np.isnan(data["spectrometer_bad"].values).all()
+    assert list(data["spectrometer_label"].values) == ["Cd only"] * 3
+    assert run.validate() is True
+
+    documents = list(run.documents())
+    assert [name for name, _ in documents] == ["start", "descriptor", "event", "event", "event", "stop"]
+    assert documents[2][1]["data"]["spectrometer_counts"][-1] == 1.0
+
+    header = broker(catalog)[uid]
+    table = header.table()
+    assert len(table) == 3
+    np.testing.assert_array_equal(table["spectrometer_counts"].iloc[1], np.linspace(1, 2, 1044))
+    assert list(table["spectrometer_label"]) == ["Cd only"] * 3
+    assert catalog[uid].validate() is True, "Broker must leave the catalogue's own runs as they are"
+
+
+def test_another_process_reads_by_folder(
+    engine: RunEngine, writer: RunWriter, server: TiledServer, spectrometer: Spectrometer
+):
+    (uid,) = engine(measure(spectrometer, sample="read elsewhere"))
+    assert writer.flush()
+    code = (
+        "import sys; from msc_plans.storage import opened; from tiled.queries import Key\n"
+        "with opened(sys.argv[1]) as catalog:\n"
+        "    (run,) = catalog.search(Key('sample') == 'read elsewhere').values()\n"
+        "    print(run.metadata['start']['uid'], run['primary']['spectrometer_counts'].read().shape)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(server.folder)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == f"{uid} (1, 1044)"
+
+
+def test_history_of_a_campaign(
+    engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer
+):
+    values = Values(name="CdSe-437")
+    values.height.name, values.maximum.name = "CdSe-437_height", "CdSe-437_maximum"
+
+    def derived(purpose: str, trial: str, **md: Any) -> MsgGenerator[None]:
+        yield from bps.open_run({"purpose": purpose, "campaign_uid": "c1", "trial_id": trial, **md})
+        if purpose == "analysis":
+            yield from bps.create("primary")
+            yield from bps.read(values)
+            yield from bps.save()
+        yield from bps.close_run()
+
+    def break_off(number: int) -> None:
+        raise RuntimeError("the pump stalled")
+
+    engine(measure(spectrometer, campaign_uid="c1", trial_id="t1"))
+    engine(measure(spectrometer, campaign_uid="c2", trial_id="t9"))
+    with pytest.raises(RuntimeError, match="the pump stalled"):
+        engine(measure(spectrometer, between=break_off, campaign_uid="c1", trial_id="t2"))
+    engine(derived("analysis", "t1", analysis="uvvis", raw_uid="r", condition=CONDITION))
+    engine(derived("suggestion", "t3", reason="least known"))
+    assert writer.flush()
+
+    history = CatalogHistory(catalog)
+    assert history.done_trials("c1") == {"t1"}
+    assert history.outcomes("c1") == [
+        {"_id": "t1", **CONDITION, "CdSe-437_height": 0.25, "CdSe-437_maximum": 437.5}
+    ]
+    assert [start["trial_id"] for start in history.suggestions("c1")] == ["t3"]
+    assert (history.done_trials("none"), history.outcomes("none"), history.suggestions("none")) == (
+        set(),
+        [],
+        [],
+    )
+
+
+def test_a_second_server_is_refused(server: TiledServer):
+    with pytest.raises(StoreBusyError, match=f"process {server.pid}, a Tiled server at {server.uri}"):
+        TiledServer(server.folder).start()
+    assert server.start() is server, "starting again is no second server"
+
+
+def test_the_log_does_not_tell_the_key(server: TiledServer, catalog: Any):
+    assert len(catalog) >= 0
+    assert server.api_key not in (server.folder / "tiled.log").read_text()
+
+
+def test_a_server_that_ends_at_its_start_is_reported(tmp_path: Path):
+    (tmp_path / "catalog.db").write_text("no database at all")
+    server = TiledServer(tmp_path)
+    with pytest.raises(ServerError, match=r"ended at its start .* see .*tiled\.log"):
+        server.start()
+    assert server.pid is None
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="holds no store"):
+        open_catalog(tmp_path / "mistyped")
+
+
+def test_kill_in_mid_run_loses_nothing_and_replay_brings_it_in(
+    engine: RunEngine, spectrometer: Spectrometer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    server = TiledServer(tmp_path).start()
+    catalog = open_catalog(tmp_path)
+    writer = RunWriter(catalog, tmp_path / "backup")
+    engine.subscribe(writer)
+
+    def kill(number: int) -> None:
+        if number == 2:
+            assert writer.flush()
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+
+    (whole,) = engine(measure(spectrometer))
+    began = time.monotonic()
+    (broken,) = engine(measure(spectrometer, events=4, between=kill))
+    assert time.monotonic() - began < 10, "the RunEngine waited for a dead server"
+    (after,) = engine(measure(spectrometer))
+    writer.close()
+    close_catalog(catalog)
+    server.stop()
+
+    assert writer.failed == 2
+    assert caplog.text.count("bring it in with replay") == 1
+    assert {path.stem for path in (tmp_path / "backup").iterdir()} == {broken, after}
+    kept = [name for name, _ in read_journal(tmp_path / "backup" / f"{broken}.jsonl")]
+    assert kept == ["start", "descriptor", "event", "event", "event", "event", "stop"]
+
+    # Nothing runs any more: a client on the bare folder.
+    with opened(tmp_path) as store:
+        assert set(store) == {whole, broken}
+        assert "stop" not in store[broken].metadata, "a part must not look whole"
+        with pytest.raises(
+            StoreBusyError, match=rf"process {os.getpid()} \(this one\), an app without a server"
+        ):
+            TiledServer(tmp_path).start()
+        assert replay(store, tmp_path / "backup") == 2
+        assert replay(store, tmp_path / "backup") == 0
+        assert set(open_catalog(tmp_path)) == {whole, broken, after}
+        np.testing.assert_array_equal(
+            store[broken]["primary"]["spectrometer_counts"].read(),
+            [np.linspace(n, n + 1, 1044) for n in range(4)],
+        )
+        assert [name for name, _ in store[broken].documents()] == kept
+        assert len(broker(store)[broken].table()) == 4
+        assert store[broken].validate() is True
+    names = sorted(path.name for path in (tmp_path / "backup").iterdir())
+    assert names == sorted(f"{uid}.jsonl.replayed" for uid in (broken, after))
+    assert not [thread for thread in threading.enumerate() if "portal" in thread.name.lower()]
+
+
+def test_the_server_goes_with_its_parent(tmp_path: Path):
+    code = (
+        "import sys; from msc_plans.storage import TiledServer\n"
+        "server = TiledServer(sys.argv[1]).start(); print(server.pid, server.port, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid, port = map(int, parent.stdout.readline().split())
+        assert is_alive(pid)
+        holder = json.loads((tmp_path / "store.lock").read_text())
+        assert holder == {"pid": pid, "uri": f"http://127.0.0.1:{port}"}
+        parent.kill()
+    until(lambda: not is_alive(pid), "the server ends with its parent")
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        pass
