@@ -1,6 +1,6 @@
 """Ophyd devices of the flow reactor, over the records of real controllers."""
 
-from devices.connect import NoAnswerError, connect, use_clock
+from devices.connect import NoAnswerError, connect, disconnect, use_clock
 from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
 from devices.oven import Oven
 from devices.pump import SyringePump
@@ -22,5 +22,6 @@ __all__ = [
     "Spectrometer",
     "SyringePump",
     "connect",
+    "disconnect",
     "use_clock",
 ]

@@ -141,11 +141,12 @@ def _same(old: Any, new: Any) -> bool:
 class _Checked:
     """A record that a client may put to: refused while the interlock is tripped."""
 
+    always = False
     group: Any
     pvname: str
 
     async def write_from_dbr(self, *args: Any, **kwargs: Any) -> Any:
-        reason = self.group.refusal()
+        reason = "" if self.always else self.group.refusal()
         if reason:
             raise CaprotoRuntimeError(f"{self.pvname}: put refused, {reason}")
         return await super().write_from_dbr(*args, **kwargs)  # type: ignore[misc]
@@ -157,8 +158,8 @@ class _Clamped(_Checked):
     lower_ctrl_limit: float
     upper_ctrl_limit: float
 
-    async def verify_value(self, data: Any) -> Any:
-        value = np.asarray(data).ravel()[0]
+    async def verify_value(self, value: Any) -> Any:
+        value = np.asarray(value).ravel()[0]
         if not math.isfinite(value):
             raise CaprotoValueError(f"{self.pvname}: {value} is not a finite number")
         low, high = self.lower_ctrl_limit, self.upper_ctrl_limit
@@ -176,14 +177,23 @@ class _Integer(_Clamped, PvpropertyInteger):
 
 
 class _Enum(_Checked, PvpropertyEnum):
-    async def verify_value(self, data: Any) -> Any:
-        choice = data[0] if isinstance(data, (list, tuple, np.ndarray)) else data
-        choice = choice.decode() if isinstance(choice, bytes) else choice
-        if isinstance(choice, str) and choice in self.enum_strings:
-            return await super().verify_value(choice)
-        if not isinstance(choice, str) and 0 <= int(choice) < len(self.enum_strings):
-            return await super().verify_value(self.enum_strings[int(choice)])
-        raise CaprotoValueError(f"{self.pvname}: {choice!r} is none of {', '.join(self.enum_strings)}")
+    async def write_from_dbr(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().write_from_dbr(data, *args, **kwargs)
+        except CaprotoValueError as error:
+            # caproto says nothing at all about a string that is none of the choices
+            raise CaprotoValueError(str(error) or self._unknown(data)) from None
+
+    async def verify_value(self, value: Any) -> Any:
+        choice = value[0] if isinstance(value, (list, tuple, np.ndarray)) else value
+        if not isinstance(choice, str):
+            if not 0 <= int(choice) < len(self.enum_strings):
+                raise CaprotoValueError(self._unknown(choice))
+            choice = self.enum_strings[int(choice)]
+        return await super().verify_value(choice)
+
+    def _unknown(self, choice: Any) -> str:
+        return f"{self.pvname}: {choice!r} is none of {', '.join(self.enum_strings)}"
 
 
 class _Action(_Checked, PvpropertyInteger):
@@ -191,11 +201,11 @@ class _Action(_Checked, PvpropertyInteger):
 
 
 class _AlwaysDouble(_Double):
-    write_from_dbr = PvpropertyDouble.write_from_dbr
+    always = True
 
 
-class _AlwaysAction(PvpropertyInteger):
-    pass
+class _AlwaysAction(_Action):
+    always = True
 
 
 def _number_metadata(spec: Setting | Reading) -> dict[str, Any]:
@@ -211,7 +221,8 @@ def _number_metadata(spec: Setting | Reading) -> dict[str, Any]:
 
 
 def _reading_property(spec: Setting | Reading, name: str, value: Any) -> Any:
-    common: dict[str, Any] = {"name": name, "doc": spec.doc, "read_only": True}
+    # An alarm group of its own: by default caproto shares one alarm among all records of a group.
+    common: dict[str, Any] = {"name": name, "doc": spec.doc, "read_only": True, "alarm_group": name}
     if spec.choices:
         return pvproperty(
             dtype=PvpropertyEnum, enum_strings=list(spec.choices), value=value, record="mbbi", **common
@@ -231,15 +242,15 @@ def _reading_property(spec: Setting | Reading, name: str, value: Any) -> Any:
 
 
 def _setting_property(spec: Setting, value: Any) -> Any:
-    async def put(group: Any, instance: Any, value: Any) -> Any:
+    async def put(self: Any, instance: Any, value: Any) -> Any:
         try:
-            setattr(group.model, spec.attribute, value)
+            setattr(self.model, spec.attribute, value)
         except ValueError as error:
             raise CaprotoValueError(f"{instance.pvname}: {error}") from None
-        await group.publish()
-        return getattr(group.model, spec.attribute)
+        await self.publish()
+        return getattr(self.model, spec.attribute)
 
-    common: dict[str, Any] = {"name": spec.name, "doc": spec.doc, "put": put}
+    common: dict[str, Any] = {"name": spec.name, "doc": spec.doc, "put": put, "alarm_group": spec.name}
     if spec.choices:
         return pvproperty(dtype=_Enum, enum_strings=list(spec.choices), value=value, record="mbbo", **common)
     if spec.kind is int:
@@ -250,13 +261,13 @@ def _setting_property(spec: Setting, value: Any) -> Any:
 
 
 def _command_property(spec: Command) -> Any:
-    async def put(group: Any, instance: Any, value: Any) -> int:
+    async def put(self: Any, instance: Any, value: Any) -> Any:
         if int(np.asarray(value).ravel()[0]):
             try:
-                getattr(group.model, spec.method)()
+                getattr(self.model, spec.method)()
             except ValueError as error:
                 raise CaprotoValueError(f"{instance.pvname}: {error}") from None
-            await group.publish()
+            await self.publish()
         return 0
 
     return pvproperty(

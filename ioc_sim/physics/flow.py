@@ -144,7 +144,7 @@ def pressure_bar(scenario: Scenario, flow_ul_min: float, growth_c: float) -> flo
     bore_m = p.bore_mm * 1e-3
     area_m2 = math.pi * bore_m**2 / 4
     inverse_k = 1.0 / (growth_c + 273.15) - 1.0 / 298.15
-    thinner = math.exp(p.viscosity_energy_kj_mol / 8.31446e-3 * inverse_k)
+    thinner = math.exp(p.viscosity_energy_kj_mol / 8.314462618e-3 * inverse_k)
     length_m = (p.reactor_ul * thinner + p.dead_ul) * 1e-9 / area_m2
     flow_m3_s = flow_ul_min * 1e-9 / 60.0
     drop_pa = 128.0 * p.viscosity_25_mpa_s * 1e-3 * length_m * flow_m3_s / (math.pi * bore_m**4)

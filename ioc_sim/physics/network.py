@@ -30,7 +30,7 @@ from ioc_sim.physics.scenario import Chemistry, Step
 
 __all__ = ["Network", "WallPath"]
 
-_R_KJ = 8.31446e-3
+_R_KJ = 8.314462618e-3
 _KELVIN = 273.15
 _TINY = 1e-30
 Array = NDArray[np.float64]

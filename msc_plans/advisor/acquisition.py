@@ -53,9 +53,7 @@ def information(
     """
     weights = classes.astype(float)
     before = _remaining(groups, weights)
-    return np.array(
-        [(before - _remaining(groups * bins + bins_of(one, bins), weights)).sum() for one in outcomes.T]
-    )
+    return np.array([(before - _remaining(groups * bins + bins_of(one, bins), weights)).sum() for one in outcomes.T])
 
 
 def expected_improvement(heights: NDArray[np.float64], best: float) -> NDArray[np.float64]:

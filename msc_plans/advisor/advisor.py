@@ -15,6 +15,7 @@ from scipy.special import ndtr
 
 from msc_plans.advisor import acquisition, checkpoint, words
 from msc_plans.advisor.cost import Budget, Cost, CostModel
+from msc_plans.advisor.edges import edges_of
 from msc_plans.advisor.ensemble import accumulated, draw, full_height, summarise
 from msc_plans.advisor.goals import Goal, MapGoal
 from msc_plans.advisor.space import SearchSpace
@@ -127,6 +128,7 @@ class Advisor:
         for column in range(len(pool), len(pool) + len(under_way)):
             groups = _split(groups, outcomes[:, column])
         best = self._best_height()
+        unconfirmed = self._unconfirmed(self._shares(prediction))
         left = list(range(len(pool)))
         place = self.trials.last_condition()
         suggestions = []
@@ -136,6 +138,8 @@ class Advisor:
                 gain = acquisition.information(outcomes[:, left], cells, groups)
             else:
                 gain = acquisition.expected_improvement(draws.height[:, left], best)
+            if unconfirmed:
+                gain = np.array([2.0 if pool[one] in unconfirmed else 0.0 for one in left]) + 1e-3 * gain
             costs = [self.cost.cost(place, pool[one]) for one in left]
             worth = np.maximum(gain, 1e-9) / np.array([one.seconds for one in costs]) ** COST_POWER
             order = np.argsort(-worth, kind="stable")
@@ -164,9 +168,7 @@ class Advisor:
         admitted: list[tuple[str | None, Condition, dict[str, float]]] = []
         for point in points:
             name = None if point.get("_id") is None else str(point["_id"])
-            if name is not None and (
-                self.trials.is_measured_id(name) or name in [one[0] for one in admitted]
-            ):
+            if name is not None and (self.trials.is_measured_id(name) or name in [one[0] for one in admitted]):
                 continue
             condition = self.trials.condition_of(point)
             observation = Observation.from_record(point)
@@ -196,9 +198,9 @@ class Advisor:
         if self.trials.measured_count < LEAST_POINTS:
             return False, None
         if isinstance(self.goal, MapGoal):
-            if all(one.decided for one in self.cells()):
-                return True, "every cell is decided"
-            return False, None
+            shares = {one.condition: one.probability for one in self.cells()}
+            stop = self._all_decided(shares) and not self._unconfirmed(shares)
+            return stop, "every cell is decided" if stop else None
         draws = draw(self.posterior, self.goal.family, self._targets[:MAX_CANDIDATES], self._rng(4))
         best = self._best_height()
         if acquisition.expected_improvement(draws.height, best).max() < LEAST_GAIN * best:
@@ -252,9 +254,7 @@ class Advisor:
             shares = accumulated(draws, self.goal.threshold).mean(axis=0)
             predicted = {one: float(share) for one, share in zip(open_cells, shares, strict=True)}
         return [
-            Cell(one, predicted[one], False)
-            if one in predicted
-            else Cell(one, self._measured_share(one), True)
+            Cell(one, predicted[one], False) if one in predicted else Cell(one, self._measured_share(one), True)
             for one in self._targets
         ]
 
@@ -280,11 +280,29 @@ class Advisor:
         chosen = self._rng(6).choice(len(others), MAX_CANDIDATES - len(preferred), replace=False)
         return preferred + [others[one] for one in sorted(chosen)]
 
+    def _shares(self, prediction: Prediction) -> dict[Condition, float]:
+        """Return P(accumulated) of the goal's conditions, measured where measured."""
+        around = dict(zip(prediction.conditions, prediction.probability.tolist(), strict=True))
+        return {
+            one: self._measured_share(one) if self.trials.was_measured(one) else around[one] for one in self._targets
+        }
+
+    def _all_decided(self, shares: Mapping[Condition, float]) -> bool:
+        return all(
+            Cell(one, share, self.trials.was_measured(one)).decided or self.trials.was_failed(one)
+            for one, share in shares.items()
+        )
+
+    def _unconfirmed(self, shares: Mapping[Condition, float]) -> list[Condition]:
+        """Return the unmeasured cells at edges, once nothing else is left to decide."""
+        if not isinstance(self.goal, MapGoal) or not self.goal.confirm_edges or not self._all_decided(shares):
+            return []
+        beside = {one for pair in edges_of(shares) for one in pair}
+        return [one for one in beside if not self.trials.was_measured(one) and not self.trials.was_failed(one)]
+
     def _best_height(self) -> float:
         column = FAMILIES.index(self.goal.family)
-        return max(
-            (float(one.heights[column] / one.full_height) for one in self.posterior.observations), default=0.0
-        )
+        return max((float(one.heights[column] / one.full_height) for one in self.posterior.observations), default=0.0)
 
     def _measured_share(self, condition: Condition) -> float:
         """Return P(ratio ≥ threshold) by the measurements at the condition."""
@@ -302,15 +320,13 @@ class Advisor:
     ) -> dict[str, object]:
         condition = prediction.conditions[number]
         share = float(prediction.probability[number])
-        around = {one: float(p) for one, p in zip(prediction.conditions, prediction.probability, strict=True)}
-        for cell in self._targets:
-            if self.trials.was_measured(cell):
-                around[cell] = self._measured_share(cell)
+        edges = edges_of(self._shares(prediction)) if isinstance(self.goal, MapGoal) else []
+        edge = next((pair for pair in edges if condition in pair), None)
         suggestion = Suggestion(
             trial_id=self.trials.next_id(),
             condition=condition,
             goal=str(self.goal),
-            reason=words.reason(self.goal, condition, share, around, bool(self.trials.points), cost),
+            reason=words.reason(self.goal, condition, share, edge, bool(self.trials.points), cost),
             height=prediction.interval("height", number),
             ratio=prediction.interval("ratio", number),
             nc_wavelength_nm=prediction.interval("nc_wavelength_nm", number),

@@ -53,7 +53,6 @@ def write(path: Path, advisor: "Advisor") -> None:
             }
             for one in trials.points
         ],
-        "step_scale": posterior.step_scale,
         "particles": posterior.z.tolist(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +100,6 @@ def read(path: Path, make: "type[Advisor]") -> "Advisor":
         )
     advisor.posterior.restore(
         np.array(state["particles"]),
-        state["step_scale"],
         [one.condition for one in trials.points],
         [Observation.from_record(one.outcome) for one in trials.points],
     )

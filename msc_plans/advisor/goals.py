@@ -1,6 +1,6 @@
 """What a campaign is after."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from msc_plans.condition import Condition
@@ -27,12 +27,16 @@ class MapGoal:
     threshold : float
         Accumulated means: height of at least this share of (NC first maximum + 465 nm band + 2 % of the
         height at full conversion).
+    confirm_edges : bool
+        Whether the cells at both sides of each edge must be measured before the map counts as decided, so
+        that a wrong model cannot misplace an edge unseen.
     """
 
     name: ClassVar[str] = "map"
     family: str = "CdSe-437"
     residence_time: float = 14.0
     threshold: float = 0.085
+    confirm_edges: bool = True
 
     def __post_init__(self) -> None:
         _check_family(self.family)
@@ -50,9 +54,7 @@ class MapGoal:
         cells = [one for one in candidates if abs(one.residence_time / self.residence_time - 1) < 0.02]
         if not cells:
             times = ", ".join(f"{one:g}" for one in sorted({c.residence_time for c in candidates}))
-            raise ValueError(
-                f"no candidate has a residence time of {self.residence_time:g} s; they have {times} s"
-            )
+            raise ValueError(f"no candidate has a residence time of {self.residence_time:g} s; they have {times} s")
         return cells
 
     def __str__(self) -> str:
@@ -100,7 +102,7 @@ def make_goal(name: str, **settings: object) -> Goal:
     """
     if name not in GOALS:
         raise ValueError(f"unknown goal {name!r}; goals are {', '.join(GOALS)}")
-    known = GOALS[name].__dataclass_fields__
+    known = [one.name for one in fields(GOALS[name])]
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(f"goal {name!r} has no setting {', '.join(unknown)}; it has {', '.join(known)}")

@@ -72,8 +72,7 @@ class SearchSpace:
         if any(not low <= values[name] <= high for name, (low, high) in self.limits.items()):
             return False
         return not any(
-            all(low <= values[name] <= high for name, (low, high) in region.items())
-            for region in self.forbidden
+            all(low <= values[name] <= high for name, (low, high) in region.items()) for region in self.forbidden
         )
 
     def candidates(self) -> list[Condition]:

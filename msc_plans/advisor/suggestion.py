@@ -118,3 +118,18 @@ class Suggestion:
     probability: float
     runner_up: Condition | None
     cost: Cost
+
+    def as_document(self) -> dict[str, float | str]:
+        """Return the suggestion flat, as the data of an event: numbers and strings only."""
+        flat: dict[str, float | str] = {
+            "goal": self.goal,
+            "reason": self.reason,
+            "probability": self.probability,
+            "runner_up": "" if self.runner_up is None else str(self.runner_up),
+            "cost_seconds": self.cost.seconds,
+            "cost_ul": self.cost.microlitres,
+        }
+        for name in ("height", "ratio", "nc_wavelength_nm"):
+            interval: Interval = getattr(self, name)
+            flat |= {f"{name}": interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        return flat

@@ -67,17 +67,13 @@ class Trials:
         has_own = any(name in point for name in Condition.__dataclass_fields__)
         return known.condition if known is not None and not has_own else Condition.from_mapping(point)
 
-    def add(
-        self, trial_id: str | None, condition: Condition, outcome: dict[str, float], cost: CostModel
-    ) -> None:
+    def add(self, trial_id: str | None, condition: Condition, outcome: dict[str, float], cost: CostModel) -> None:
         """Note a measured point."""
         known = self.suggestions.get(trial_id) if trial_id is not None else None
         nominal = condition if known is None else known.condition
         price = cost.cost(self.last_condition(), nominal)
         self.spent = Cost(self.spent.seconds + price.seconds, self.spent.microlitres + price.microlitres)
-        self.points.append(
-            Point(trial_id or f"outside-{len(self.points) + 1:04d}", nominal, condition, outcome)
-        )
+        self.points.append(Point(trial_id or f"outside-{len(self.points) + 1:04d}", nominal, condition, outcome))
 
     def fail(self, suggestion: Mapping[str, object]) -> None:
         """Note a failed suggestion."""

@@ -1,7 +1,5 @@
 """Reasons in a chemist's words."""
 
-from collections.abc import Mapping
-
 from msc_plans.advisor.cost import Cost
 from msc_plans.advisor.goals import Goal, MaximiseGoal
 from msc_plans.condition import Condition
@@ -10,7 +8,12 @@ __all__ = ["reason"]
 
 
 def reason(
-    goal: Goal, condition: Condition, share: float, around: Mapping[Condition, float], begun: bool, cost: Cost
+    goal: Goal,
+    condition: Condition,
+    share: float,
+    edge: tuple[Condition, Condition] | None,
+    begun: bool,
+    cost: Cost,
 ) -> str:
     """Return one sentence saying why a condition is suggested.
 
@@ -22,8 +25,8 @@ def reason(
         The suggested condition.
     share : float
         P(accumulated) there.
-    around : mapping
-        P(accumulated) at other conditions.
+    edge : pair of Condition, optional
+        The edge of the window the condition lies at.
     begun : bool
         Whether anything was measured yet.
     cost : Cost
@@ -40,13 +43,12 @@ def reason(
             f"nothing is measured yet, and {where} tells most about where {family} accumulates "
             f"(P = {share:.2f}); {cost}"
         )
-    edge = _edge(condition, share, around)
     if edge is not None:
-        low, high = edge
-        return (
-            f"the edge of the {family} window between {low:g} and {high:g} °C is the least certain "
-            f"(P = {share:.2f}); {cost}"
-        )
+        low, high = (f"{one.growth_temperature:g}" for one in edge)
+        between = f"the edge of the {family} window between {low} and {high} °C"
+        if 0.05 < share < 0.95:
+            return f"{between} is the least certain (P = {share:.2f}); {cost}"
+        return f"{between} is so far the model's word only, and {where} confirms it (P = {share:.2f}); {cost}"
     if 0.2 <= share <= 0.8:
         return f"whether {family} accumulates at {where} is open (P = {share:.2f}); {cost}"
     expected = "accumulated" if share > 0.5 else "absent"
@@ -54,26 +56,3 @@ def reason(
         f"{family} is expected to be {expected} at {where} (P = {share:.2f}), which this tests "
         f"for its neighbours too; {cost}"
     )
-
-
-def _edge(
-    condition: Condition, share: float, around: Mapping[Condition, float]
-) -> tuple[float, float] | None:
-    """Return the growth temperatures between which the window's edge lies, if next to the condition."""
-    offset = condition.growth_temperature - condition.nucleation_temperature
-    row = {
-        other.growth_temperature: p
-        for other, p in around.items()
-        if other.residence_time == condition.residence_time
-        and other.growth_temperature - other.nucleation_temperature == offset
-        and other != condition
-    }
-    here = condition.growth_temperature
-    below = max((one for one in row if one < here), default=None)
-    above = min((one for one in row if one > here), default=None)
-    edges = [
-        (abs(row[one] - share), min(one, here), max(one, here))
-        for one in (below, above)
-        if one is not None and (row[one] >= 0.5) != (share >= 0.5)
-    ]
-    return max(edges)[1:] if edges else None

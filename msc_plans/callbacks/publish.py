@@ -41,6 +41,11 @@ def publish_run(
     -------
     str
         The run's uid.
+
+    Raises
+    ------
+    TypeError
+        A value is neither number, string nor array.
     """
 
     def send(name: str, document: Any) -> None:
@@ -52,7 +57,7 @@ def publish_run(
     if data:
         stream = run.compose_descriptor(
             name="primary",
-            data_keys={key: _data_key(value, (units or {}).get(key)) for key, value in data.items()},
+            data_keys={key: _data_key(key, value, (units or {}).get(key)) for key, value in data.items()},
         )
         send("descriptor", stream.descriptor_doc)
         now = run.start_doc["time"]
@@ -62,12 +67,14 @@ def publish_run(
     return str(run.start_doc["uid"])
 
 
-def _data_key(value: Any, units: str | None) -> Any:
+def _data_key(name: str, value: Any, units: str | None) -> Any:
     key: dict[str, Any] = {"source": "msc_plans"}
     if isinstance(value, np.ndarray):
         key |= {"dtype": "array", "shape": list(value.shape), "dtype_numpy": value.dtype.str}
     elif isinstance(value, str):
         key |= {"dtype": "string", "shape": []}
+    elif type(value) not in _DTYPES:
+        raise TypeError(f"{name!r} is a {type(value).__name__}; documents carry numbers, strings and arrays")
     else:
         dtype, dtype_numpy = _DTYPES[type(value)]
         key |= {"dtype": dtype, "shape": [], "dtype_numpy": dtype_numpy}

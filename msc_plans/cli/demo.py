@@ -127,7 +127,7 @@ class Demo:
 
         try:
             self.tiled = TiledServer(self.store, self.args.tiled_port)
-            self.tiled.start(**({"outlive": True} if self.args.keep else {}))
+            self.tiled.start()
         except (PortBusyError, StoreBusyError) as error:
             raise CommandError(str(error)) from error
         if not self.args.keep:
@@ -242,7 +242,7 @@ class Collected:
     def _keep(self, condition: Mapping[str, float], data: Mapping[str, Any]) -> None:
         import numpy as np
 
-        from msc_plans.analysis.uvvis import verdict
+        from msc_plans.analysis.accumulation import verdict
         from msc_plans.condition import Condition
         from msc_plans.views.campaign import Measured
 

@@ -4,9 +4,9 @@ Each particle is a point z of the whitened prior (standard normal in every direc
 over the rate constants and the two optical gains. New conditions enter by tempering (Del Moral, Doucet &
 Jasra, J. R. Stat. Soc. B 2006, 68, 411): their likelihood is raised from the power 0 to 1 in stages, each as
 large as keeps half of the particles effective; a stage reweighs, resamples systematically and moves the
-particles by differential-evolution Metropolis steps (ter Braak & Vrugt 2008) with random subsets of
-directions. The proposals of one half of the particles come from the other half, so each step leaves the
-target unchanged.
+particles by Metropolis steps. These are autoregressive (preconditioned Crank–Nicolson; Cotter et al., Stat.
+Sci. 2013, 28, 424): about the normal distribution fitted to the other half of the particles, and about the
+prior in a random few of the directions, which brings back what resampling thins out there.
 
 The errors of the model enter by :class:`~msc_plans.kinetics.observation.Discrepancy`; as the residuals are
 judged by a Student t, data that no parameter explains widen the cloud rather than concentrate it on one
@@ -77,7 +77,6 @@ class Posterior:
         self.z = np.random.default_rng([seed, 0]).standard_normal((particles, len(self._mean)))
         self.conditions: list[Condition] = []
         self.observations: list[Observation] = []
-        self.step_scale = 1.0
 
     @property
     def parameters(self) -> NDArray[np.float64]:
@@ -97,14 +96,13 @@ class Posterior:
     def restore(
         self,
         z: NDArray[np.float64],
-        step_scale: float,
         conditions: Sequence[Condition],
         observations: Sequence[Observation],
     ) -> None:
         """Take up the state another posterior had."""
         if z.shape != self.z.shape:
             raise ValueError(f"particles must have the shape {self.z.shape}, not {z.shape}")
-        self.z, self.step_scale = z.copy(), step_scale
+        self.z = z.copy()
         self.conditions, self.observations = list(conditions), list(observations)
 
     def update(self, conditions: Sequence[Condition], observations: Sequence[Observation]) -> None:
@@ -140,36 +138,29 @@ class Posterior:
             if done:
                 return
 
-    def _sweep(
-        self, terms: NDArray[np.float64], powers: NDArray[np.float64], rng: np.random.Generator
-    ) -> None:
-        """Move every particle once by differences of others, and once by the prior in a few directions."""
+    def _sweep(self, terms: NDArray[np.float64], powers: NDArray[np.float64], rng: np.random.Generator) -> None:
+        """Move every particle once within the cloud, and once within the prior in a few directions."""
         number, directions = self.z.shape
         order = rng.permutation(number)
         halves = order[: number // 2], order[number // 2 :]
-        accepted = 0
         for mine, others in (halves, halves[::-1]):
-            first = rng.permutation(others)
-            second = np.roll(first, 1)
-            moved = rng.random((len(mine), directions)) < rng.choice([0.15, 0.4, 1.0], size=(len(mine), 1))
-            # 2.38/√(2d) is the optimal length of a difference step in d directions (ter Braak & Vrugt).
-            length = self.step_scale * 2.38 / np.sqrt(2 * np.maximum(moved.sum(axis=1, keepdims=True), 1))
-            jump = (
-                length * (self.z[first] - self.z[second]) + 0.05 * rng.standard_normal(moved.shape) * length
-            )
-            proposal = self.z[mine] + np.where(moved, jump, 0.0)
-            prior = 0.5 * (self.z[mine] ** 2 - proposal**2).sum(axis=1)
-            accepted += self._accept(mine, proposal, prior, terms, powers, rng)
-        self.step_scale = float(np.clip(self.step_scale * np.exp(0.5 * (accepted / number - 0.25)), 0.1, 2.0))
-        # Resampling thins directions that the data leave open; the autoregressive step restores the prior
-        # there.
-        everyone = np.arange(number)
-        moved = rng.random(self.z.shape) < rng.choice([0.1, 0.3, 1.0], size=(number, 1))
-        fresh = rng.choice([0.2, 0.5, 1.0], size=(number, 1)) ** (
-            1 + (moved.mean(axis=1, keepdims=True) > 0.9)
-        )
+            centre = self.z[others].mean(axis=0)
+            covariance = np.cov(self.z[others].T)
+            # Few particles leave chance correlations; shrinking them and a floor keep every direction open.
+            covariance = 1.1 * (0.7 * covariance + 0.3 * np.diag(np.diag(covariance))) + 0.02 * np.eye(directions)
+            root = np.linalg.cholesky(covariance)
+            fresh = rng.choice([0.2, 0.5, 0.9], size=(len(mine), 1))
+            noise = rng.standard_normal((len(mine), directions)) @ root.T
+            now = self.z[mine]
+            proposal = centre + np.sqrt(1 - fresh**2) * (now - centre) + fresh * noise
+            cloud = [(np.linalg.solve(root, (z - centre).T) ** 2).sum(axis=0) for z in (now, proposal)]
+            prior = [(z**2).sum(axis=1) for z in (now, proposal)]
+            bonus = 0.5 * (prior[0] - prior[1] - cloud[0] + cloud[1])
+            self._accept(mine, proposal, bonus, terms, powers, rng)
+        moved = rng.random(self.z.shape) < rng.choice([0.05, 0.15, 0.4], size=(number, 1))
+        fresh = rng.choice([0.3, 0.6, 1.0], size=(number, 1))
         proposal = np.sqrt(1 - fresh**2) * self.z + fresh * rng.standard_normal(self.z.shape)
-        self._accept(everyone, np.where(moved, proposal, self.z), np.zeros(number), terms, powers, rng)
+        self._accept(np.arange(number), np.where(moved, proposal, self.z), np.zeros(number), terms, powers, rng)
 
     def _accept(
         self,
@@ -179,22 +170,18 @@ class Posterior:
         terms: NDArray[np.float64],
         powers: NDArray[np.float64],
         rng: np.random.Generator,
-    ) -> int:
+    ) -> None:
         """Replace particles by proposals after Metropolis; ``bonus`` is ln of prior and proposal ratios."""
         new = self._terms(proposal)
         take = np.log(rng.random(len(mine))) < (new - terms[mine]) @ powers + bonus
         self.z[mine[take]] = proposal[take]
         terms[mine[take]] = new[take]
-        return int(take.sum())
 
     def _terms(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ln p(observation | particle), shape (particles, conditions)."""
         predicted = self._predict(z, self.conditions)
         return np.stack(
-            [
-                log_likelihood(predicted, one, number, self.errors)
-                for number, one in enumerate(self.observations)
-            ],
+            [log_likelihood(predicted, one, number, self.errors) for number, one in enumerate(self.observations)],
             axis=1,
         )
 

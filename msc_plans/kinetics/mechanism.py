@@ -97,9 +97,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.orders) <= MAX_REACTANTS:
-            raise ValueError(
-                f"step {self.name!r}: needs 1 to {MAX_REACTANTS} reactants, got {len(self.orders)}"
-            )
+            raise ValueError(f"step {self.name!r}: needs 1 to {MAX_REACTANTS} reactants, got {len(self.orders)}")
         for name, order in self.orders.items():
             if not order > 0:
                 raise ValueError(f"step {self.name!r}: the order in {name!r} must be above 0, not {order!r}")
@@ -145,13 +143,9 @@ class Mechanism:
                 raise ValueError(
                     f"step {step.name!r}: unknown species {', '.join(unknown)}; known are {', '.join(index)}"
                 )
-            made = sum(
-                change * self.species[index[name]].content for name, change in step.stoichiometry.items()
-            )
+            made = sum(change * self.species[index[name]].content for name, change in step.stoichiometry.items())
             if made != 0:
-                raise ValueError(
-                    f"step {step.name!r} is not balanced: it makes {made:g} CdSe units per event"
-                )
+                raise ValueError(f"step {step.name!r} is not balanced: it makes {made:g} CdSe units per event")
 
     @cached_property
     def contents(self) -> np.ndarray:
@@ -196,9 +190,7 @@ class Mechanism:
     @cached_property
     def prior_sigma(self) -> np.ndarray:
         """Prior standard deviations, in the order of :attr:`prior_mean`."""
-        return np.array(
-            [s.log10_k.sigma for s in self.steps] + [s.activation_energy.sigma for s in self.steps]
-        )
+        return np.array([s.log10_k.sigma for s in self.steps] + [s.activation_energy.sigma for s in self.steps])
 
     def __len__(self) -> int:
         """Return the number of rate parameters: two a step."""

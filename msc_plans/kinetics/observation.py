@@ -1,9 +1,9 @@
 """From concentrations to what the spectrometer's analysis reports, and how likely a report is.
 
 A band's height is taken relative to ``A_full``, the first-maximum height if all CdSe were nanocrystals of
-3 nm. Yu 2003 gives ε = 5857 D^2.65 L mol⁻¹ cm⁻¹ per particle, and a particle holds n ∝ D³ units, so that
+3.6 nm. Yu 2003 gives ε = 5857 D^2.65 L mol⁻¹ cm⁻¹ per particle, and a particle holds n ∝ D³ units, so that
 
-``height / A_full = gain · (CdSe fraction in the species) · (D / 3 nm)^(−0.35)``
+``height / A_full = gain · (CdSe fraction in the species) · (D / 3.6 nm)^(−0.35)``
 
 with D of the family, or of the mean nanocrystal. For the families this extrapolates a curve calibrated on
 nanocrystals, and the height of a broad band is less than Yu's: one gain for the families and one for the
@@ -39,9 +39,12 @@ __all__ = [
 ]
 
 FAMILY_WAVELENGTHS = np.array([float(family.removeprefix("CdSe-")) for family in FAMILIES])
-REFERENCE_DIAMETER = 3.0
+REFERENCE_DIAMETER = 3.6
 UNIT_VOLUME = 0.0562
 """Volume of one CdSe unit in wurtzite, nm³."""
+
+UNUSABLE = -1e6
+"""ln p of a parameter set that cannot be integrated."""
 
 RATIO_FLOOR = 0.02
 """Share of the full-conversion height in the denominator of the ratio, as the project defines
@@ -92,7 +95,7 @@ class Optics:
     path_length_cm: float = 0.1
 
     def full_conversion_height(self, cadmium_millimolar: float) -> float:
-        """Return the absorbance at the first maximum if all CdSe were nanocrystals of 3 nm."""
+        """Return the absorbance at the first maximum if all CdSe were nanocrystals of 3.6 nm."""
         units = math.pi / 6 * REFERENCE_DIAMETER**3 / UNIT_VOLUME
         return 5857 * REFERENCE_DIAMETER**2.65 * cadmium_millimolar * 1e-3 / units * self.path_length_cm
 
@@ -160,9 +163,7 @@ class Observation:
             except (TypeError, ValueError):
                 raise ValueError(f"the outcome {key} must be a number, not {record[key]!r}") from None
         if not values["full_conversion_height"] > 0:
-            raise ValueError(
-                f"full_conversion_height must be above 0, not {values['full_conversion_height']:g}"
-            )
+            raise ValueError(f"full_conversion_height must be above 0, not {values['full_conversion_height']:g}")
 
         def families(ending: str) -> NDArray[np.float64]:
             return np.array([values[f"{family}_{ending}"] for family in FAMILIES])
@@ -222,9 +223,7 @@ def predict(
     return Predicted(gains[..., :1] * fractions * shape, nc_height, wavelength_nm(diameter))
 
 
-def _student(
-    residual: NDArray[np.float64], sigma: NDArray[np.float64], degrees: float
-) -> NDArray[np.float64]:
+def _student(residual: NDArray[np.float64], sigma: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
     return -np.log(sigma) - 0.5 * (degrees + 1) * np.log1p((residual / sigma) ** 2 / degrees)
 
 
@@ -237,6 +236,7 @@ def log_likelihood(
     A band without a height counts as 'less than five times the noise', a probit in the predicted height.
     """
     full = observed.full_height
+    usable = np.isfinite(predicted.nc_height[:, column]) & np.isfinite(predicted.heights[:, column]).all(axis=-1)
     limit = 5 * (observed.noise / full if observed.noise > 0 else errors.absolute_height)
 
     def judge(model: NDArray[np.float64], height: float, sigma: float) -> NDArray[np.float64]:
@@ -246,15 +246,12 @@ def log_likelihood(
             return _student(height / full - model, np.hypot(spread, measured), errors.degrees)
         return log_ndtr((limit - model) / spread)
 
-    total = judge(predicted.nc_height[:, column], observed.nc_height, observed.nc_height_sigma)
+    heights = np.where(usable[:, None], predicted.heights[:, column], 0.0)
+    total = judge(np.where(usable, predicted.nc_height[:, column], 0.0), observed.nc_height, observed.nc_height_sigma)
     for number in range(len(FAMILIES)):
-        total = total + judge(
-            predicted.heights[:, column, number], observed.heights[number], observed.height_sigmas[number]
-        )
+        total = total + judge(heights[:, number], observed.heights[number], observed.height_sigmas[number])
     if math.isfinite(observed.nc_wavelength):
         measured = observed.nc_wavelength_sigma if math.isfinite(observed.nc_wavelength_sigma) else 0.0
         sigma = np.full(len(total), math.hypot(errors.wavelength_nm, measured))
-        total = total + _student(
-            observed.nc_wavelength - predicted.nc_wavelength[:, column], sigma, errors.degrees
-        )
-    return np.where(np.isfinite(total), total, -1e6)
+        total = total + _student(observed.nc_wavelength - predicted.nc_wavelength[:, column], sigma, errors.degrees)
+    return np.where(usable & np.isfinite(total), total, UNUSABLE)

@@ -44,9 +44,7 @@ def _addition(start: str, end: str, log10_k: Prior, energy: Prior) -> Step:
         products = {NC_NUMBER: 1.0, NC_UNITS: float(NC_ENTRY_UNITS)}
     else:
         added, products = UNITS[end] - UNITS[start], {end: 1.0}
-    return Step(
-        label, {start: -1.0, MONOMER: -added, **products}, {start: 1.0, MONOMER: 1.0}, log10_k, energy
-    )
+    return Step(label, {start: -1.0, MONOMER: -added, **products}, {start: 1.0, MONOMER: 1.0}, log10_k, energy)
 
 
 def _dissolution(family: str) -> Step:
@@ -79,9 +77,7 @@ def palencia_2020() -> Mechanism:
     )
     slow = Prior(0.1, 0.8, "CdSe-437 is the most persistent family: k(437) > k(465) (Palencia 2020)")
     direct = Prior(0.0, 0.9, "a path besides the families; the paper names it for one regime only")
-    nanocrystal = Prior(
-        90.0, 30.0, "leaving a magic size needs more than one more monomer: above the additions"
-    )
+    nanocrystal = Prior(90.0, 30.0, "leaving a magic size needs more than one more monomer: above the additions")
     return Mechanism(
         "Palencia 2020",
         (
@@ -106,13 +102,9 @@ def palencia_2020() -> Mechanism:
                 {MONOMER: -float(UNITS[NUCLEUS]), NUCLEUS: 1.0},
                 {MONOMER: 2.0},
                 Prior(-0.8, 1.0, "0.02 mM of 3.6 nm NCs hold 10 mM of Cd; they nucleate within seconds"),
-                Prior(
-                    110.0, 35.0, "'temperatures above 300 °C induce a high nucleation rate' (Palencia 2020)"
-                ),
+                Prior(110.0, 35.0, "'temperatures above 300 °C induce a high nucleation rate' (Palencia 2020)"),
             ),
-            _addition(
-                NUCLEUS, "CdSe-382", Prior(0.3, 0.9, "seen in the hot pathway only (Palencia 2020)"), addition
-            ),
+            _addition(NUCLEUS, "CdSe-382", Prior(0.3, 0.9, "seen in the hot pathway only (Palencia 2020)"), addition),
             _addition(NUCLEUS, "CdSe-403", fast, addition),
             _addition("CdSe-382", "CdSe-437", fast, addition),
             _addition("CdSe-403", "CdSe-437", fast, addition),

@@ -336,8 +336,6 @@ def _integrate(
             shift = (1 / temperature - 1 / (REFERENCE_TEMPERATURE + ZERO_CELSIUS)) / GAS_CONSTANT
             for step in range(steps):
                 k[step] = np.exp(np.log(10.0) * parameters[one, step] - parameters[one, steps + step] * shift)
-            good = _piece(
-                y, k, time, reactants, orders, stoichiometry, touched, first, atol, rtol, fixed_steps, work
-            )
+            good = _piece(y, k, time, reactants, orders, stoichiometry, touched, first, atol, rtol, fixed_steps, work)
         for i in range(n):
             result[job, i] = y[i] if good else np.nan

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from bluesky.utils import FailedStatus, MsgGenerator, plan
 
+from msc_plans.advisor.suggestion import Suggestion
 from msc_plans.condition import Condition
 from msc_plans.plan_stubs import compute, make_safe, safely, wait_for_future
 from msc_plans.plans.measure import SCHEMA_VERSION, bring_up, condition_run
@@ -42,8 +43,8 @@ class CampaignAdvisor(Protocol):
         """Return whether to stop, and why."""
         ...
 
-    def explain(self, trial_id: str) -> Any:
-        """Return why a condition was suggested, with ``as_document()``."""
+    def explain(self, trial_id: str) -> Suggestion:
+        """Return why a condition was suggested, see ``msc_plans.advisor.Suggestion``."""
         ...
 
 
@@ -151,7 +152,7 @@ class _Campaign:
             "condition": Condition.from_mapping(suggestion).as_dict(),
             "schema_version": SCHEMA_VERSION,
         }
-        self.publish(metadata, self.advisor.explain(trial_id).as_document())
+        self.publish(metadata, _as_data(self.advisor.explain(trial_id)))
         return suggestion
 
     def _measure(self, suggestion: Mapping[str, Any]) -> MsgGenerator[None]:
@@ -168,3 +169,21 @@ class _Campaign:
         outcome = yield from wait_for_future(self.results.outcome(uid))
         point = {"_id": trial_id, **condition.as_dict(), **outcome}
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))
+
+
+def _as_data(suggestion: Suggestion) -> dict[str, float | str]:
+    """Return what a suggestion says as the flat data of its run."""
+    data: dict[str, float | str] = {
+        "goal": suggestion.goal,
+        "reason": suggestion.reason,
+        "runner_up": str(suggestion.runner_up or ""),
+        "predicted_probability": suggestion.probability,
+        "cost_s": suggestion.cost.seconds,
+        "cost_ul": suggestion.cost.microlitres,
+    }
+    for name in ("height", "ratio", "nc_wavelength_nm"):
+        interval = getattr(suggestion, name)
+        data[f"predicted_{name}"] = interval.mean
+        data[f"predicted_{name}_low"] = interval.low
+        data[f"predicted_{name}_high"] = interval.high
+    return data

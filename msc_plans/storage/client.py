@@ -26,9 +26,7 @@ _TIMEOUT_S = 20.0
 _apps: dict[Path, tuple["Context", StoreLock]] = {}
 
 
-def open_catalog(
-    where: str | Path, api_key: str | None = None, create: bool = False
-) -> "CatalogOfBlueskyRuns":
+def open_catalog(where: str | Path, api_key: str | None = None, create: bool = False) -> "CatalogOfBlueskyRuns":
     """Return the catalogue of runs in a store.
 
     Parameters
@@ -83,9 +81,7 @@ def close_catalog(catalog: "CatalogOfBlueskyRuns") -> None:
 
 
 @contextmanager
-def opened(
-    where: str | Path, api_key: str | None = None, create: bool = False
-) -> "Iterator[CatalogOfBlueskyRuns]":
+def opened(where: str | Path, api_key: str | None = None, create: bool = False) -> "Iterator[CatalogOfBlueskyRuns]":
     """Open a store for the length of a ``with`` block; the parameters are those of `open_catalog`."""
     catalog = open_catalog(where, api_key, create)
     try:

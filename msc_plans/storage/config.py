@@ -38,9 +38,7 @@ def read_api_key(folder: str | Path) -> str:
     except FileExistsError:
         key = path.read_text().strip()
         if not key.isalnum():
-            raise ValueError(
-                f"{path} holds no alphanumeric key; delete it, and the next start makes one"
-            ) from None
+            raise ValueError(f"{path} holds no alphanumeric key; delete it, and the next start makes one") from None
         return key
     key = secrets.token_hex(32)
     with os.fdopen(descriptor, "w") as file:
@@ -93,9 +91,7 @@ def catalog_config(folder: Path, api_key: str | None = None) -> dict[str, Any]:
                 },
             }
         ],
-        "media_types": {
-            "BlueskyRun": {"application/json-seq": "bluesky_tiled_plugins.exporters:json_seq_exporter"}
-        },
+        "media_types": {"BlueskyRun": {"application/json-seq": "bluesky_tiled_plugins.exporters:json_seq_exporter"}},
         "routers": ["bluesky_tiled_plugins.routers.validator:router"],
         "authentication": {"single_user_api_key": api_key} if api_key else {},
     }

@@ -8,10 +8,9 @@ catalogue may lack, in whole or in part: `replay` brings it in.
 import fcntl
 import json
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
-
-from event_model import NumpyEncoder
 
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
@@ -23,13 +22,10 @@ logger = logging.getLogger(__name__)
 Document = tuple[str, dict[str, Any]]
 
 
-class _Encoder(NumpyEncoder):
-    def default(self, obj: Any) -> Any:
-        try:
-            return super().default(obj)
-        except TypeError:
-            # Better a path or a date as text than a run without its documents.
-            return str(obj)
+def _plain(value: Any) -> Any:
+    # Arrays and scalars of numpy become lists and numbers. Better a path or a date as text than a run without
+    # its documents.
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 class Journal:
@@ -42,13 +38,13 @@ class Journal:
     @staticmethod
     def line(name: str, doc: dict[str, Any]) -> str:
         """Return a document as the journal keeps it; arrays become lists, NaN stays NaN."""
-        return json.dumps({"name": name, "doc": doc}, cls=_Encoder)
+        return json.dumps({"name": name, "doc": doc}, default=_plain)
 
     def append(self, line: str) -> None:
         """Hand a line to the operating system: it survives this process, though not a power cut."""
         if self._file is None:
             self._file = self.path.open("a", encoding="utf-8")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # waits for no more than a replay that looks at it
         self._file.write(line + "\n")
         self._file.flush()
 
@@ -79,9 +75,7 @@ def read_journal(path: Path) -> list[Document]:
             if number == len(lines):
                 logger.warning("%s: the last line (%d) is cut short and left out", path, number)
                 break
-            raise ValueError(
-                f"{path}, line {number}, is no document: {line[:80]!r}. Mend or remove it"
-            ) from error
+            raise ValueError(f"{path}, line {number}, is no document: {line[:80]!r}. Mend or remove it") from error
     if not documents or documents[0][0] != "start":
         raise ValueError(f"{path} does not begin with a start document; it can't be replayed")
     return documents
@@ -110,32 +104,34 @@ def replay(catalog: "CatalogOfBlueskyRuns", backup: str | Path) -> int:
     """
     unreadable: list[str] = []
     runs: list[tuple[float, Path, list[Document]]] = []
-    for path in sorted(Path(backup).glob("*.jsonl")):
-        if _is_alive(path):
-            logger.info("%s belongs to a run still being written; left alone", path)
-            continue
-        try:
-            documents = read_journal(path)
-        except ValueError as error:
-            unreadable.append(str(error))
-        else:
-            runs.append((documents[0][1].get("time", 0.0), path, documents))
     written = 0
-    for _, path, documents in sorted(runs, key=lambda run: run[0]):
-        written += _write(catalog, documents)
-        path.rename(path.with_name(path.name + ".replayed"))
+    with ExitStack() as claims:
+        for path in sorted(Path(backup).glob("*.jsonl")):
+            if not _claim(path, claims):
+                logger.info("%s belongs to a run still being written; left alone", path)
+                continue
+            try:
+                documents = read_journal(path)
+            except ValueError as error:
+                unreadable.append(str(error))
+            else:
+                runs.append((documents[0][1].get("time", 0.0), path, documents))
+        for _, path, documents in sorted(runs, key=lambda run: run[0]):
+            written += _write(catalog, documents)
+            path.rename(path.with_name(path.name + ".replayed"))
     if unreadable:
         raise ValueError("; ".join(unreadable))
     return written
 
 
-def _is_alive(path: Path) -> bool:
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _claim(path: Path, claims: ExitStack) -> bool:
+    """Lock a journal until `claims` closes; False where its writer, or another replay, has it or had it."""
+    try:
+        file = claims.enter_context(path.open("rb"))
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return False
+    return path.exists()
 
 
 def _write(catalog: "CatalogOfBlueskyRuns", documents: list[Document]) -> bool:

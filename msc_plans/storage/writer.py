@@ -40,9 +40,7 @@ class _Run:
         try:
             self._journal.append(line)
         except OSError:  # disk full, say: the catalogue may be elsewhere
-            logger.exception(
-                "run %s: a document can't be journalled; it goes to the catalogue only", self.uid
-            )
+            logger.exception("run %s: a document can't be journalled; it goes to the catalogue only", self.uid)
         self._writer._enqueue(self, line)
 
     def store(self, line: str) -> None:
@@ -172,7 +170,10 @@ class RunWriter:
                 run.keep_back("the writer was closed before the run was stored")
             elif behind:
                 run.keep_back(f"the catalogue is {self._backlog} documents behind")
-            run.store(line)
+            try:
+                run.store(line)
+            except Exception:  # the thread must outlive any one run
+                logger.exception("run %s: its journal can't be closed", run.uid)
             with self._changed:
                 self._pending -= 1
                 self._changed.notify_all()

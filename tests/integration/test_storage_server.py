@@ -50,9 +50,7 @@ class Values(Device):
     maximum = Component(Signal, value=437.5)
 
 
-def measure(
-    spectrometer: Spectrometer, events: int = 1, between: Callable[[int], None] | None = None, **md: Any
-):
+def measure(spectrometer: Spectrometer, events: int = 1, between: Callable[[int], None] | None = None, **md: Any):
     def plan() -> MsgGenerator[str]:
         uid = yield from bps.open_run({"purpose": "measurement", "condition": CONDITION, **md})
         for number in range(events):
@@ -118,9 +116,7 @@ def spectrometer() -> Spectrometer:
     return Spectrometer(name="spectrometer")
 
 
-def test_what_is_written_is_read_back(
-    engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer
-):
+def test_what_is_written_is_read_back(engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer):
     (uid,) = engine(measure(spectrometer, events=3, lots=["a", "b"], operator="Zoë"))
     assert writer.flush()
     assert (writer.failed, list(writer.backup.iterdir())) == (0, [])
@@ -130,9 +126,7 @@ def test_what_is_written_is_read_back(
     assert (run.metadata["start"]["lots"], run.metadata["start"]["operator"]) == (["a", "b"], "Zoë")
     data = run["primary"].read()
     assert data["spectrometer_counts"].dtype == np.float64
-    np.testing.assert_array_equal(
-        data["spectrometer_counts"].values, [np.linspace(n, n + 1, 1044) for n in range(3)]
-    )
+    np.testing.assert_array_equal(data["spectrometer_counts"].values, [np.linspace(n, n + 1, 1044) for n in range(3)])
     np.testing.assert_array_equal(run["primary"]["spectrometer_counts"].read()[2], np.linspace(2, 3, 1044))
     np.testing.assert_array_equal(data["spectrometer_short"].values, [[1.0, np.nan, 3.0]] * 3)
     assert np.isnan(data["spectrometer_bad"].values).all()
@@ -168,9 +162,7 @@ def test_another_process_reads_by_folder(
     assert result.stdout.strip() == f"{uid} (1, 1044)"
 
 
-def test_history_of_a_campaign(
-    engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer
-):
+def test_history_of_a_campaign(engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer):
     values = Values(name="CdSe-437")
     values.height.name, values.maximum.name = "CdSe-437_height", "CdSe-437_maximum"
 
@@ -195,9 +187,7 @@ def test_history_of_a_campaign(
 
     history = CatalogHistory(catalog)
     assert history.done_trials("c1") == {"t1"}
-    assert history.outcomes("c1") == [
-        {"_id": "t1", **CONDITION, "CdSe-437_height": 0.25, "CdSe-437_maximum": 437.5}
-    ]
+    assert history.outcomes("c1") == [{"_id": "t1", **CONDITION, "CdSe-437_height": 0.25, "CdSe-437_maximum": 437.5}]
     assert [start["trial_id"] for start in history.suggestions("c1")] == ["t3"]
     assert (history.done_trials("none"), history.outcomes("none"), history.suggestions("none")) == (
         set(),
@@ -263,9 +253,7 @@ def test_kill_in_mid_run_loses_nothing_and_replay_brings_it_in(
     with opened(tmp_path) as store:
         assert set(store) == {whole, broken}
         assert "stop" not in store[broken].metadata, "a part must not look whole"
-        with pytest.raises(
-            StoreBusyError, match=rf"process {os.getpid()} \(this one\), an app without a server"
-        ):
+        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()} \(this one\), an app without a server"):
             TiledServer(tmp_path).start()
         assert replay(store, tmp_path / "backup") == 2
         assert replay(store, tmp_path / "backup") == 0

@@ -1,0 +1,42 @@
+"""The word 'accumulated', fixed once for the whole project.
+
+A family is *accumulated* where the height of its band is at least 0.085 of (first-maximum height of the
+nanocrystals + height of the 465 nm band + 2 % of the height at full conversion) with probability 0.95 or more;
+*absent* where it is at most 0.05 of that sum; *undecided* between the two.
+"""
+
+from typing import Literal
+
+from scipy.special import ndtr
+
+__all__ = ["ABSENT_RATIO", "ACCUMULATED_RATIO", "FLOOR", "Verdict", "accumulated_probability", "verdict"]
+
+ACCUMULATED_RATIO = 0.085
+ABSENT_RATIO = 0.05
+FLOOR = 0.02
+CERTAIN = 0.95
+
+Verdict = Literal["accumulated", "undecided", "absent"]
+
+
+def accumulated_probability(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO) -> float:
+    """Return the probability that the true ratio is at least the threshold, for a normal error ``sigma``."""
+    return float(ndtr((ratio - threshold) / max(sigma, 1e-12)))
+
+
+def verdict(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO) -> Verdict:
+    """Judge a measured ratio of heights.
+
+    Parameters
+    ----------
+    ratio, sigma : float
+        The ratio and its standard uncertainty; infinite where it can't be told.
+    threshold : float
+        Ratio from which a family counts as accumulated; 'absent' ends at the same share of it.
+    """
+    probability = accumulated_probability(ratio, sigma, threshold)
+    if probability >= CERTAIN:
+        return "accumulated"
+    if ratio <= threshold * ABSENT_RATIO / ACCUMULATED_RATIO and probability <= 1 - CERTAIN:
+        return "absent"
+    return "undecided"

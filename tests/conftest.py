@@ -1,0 +1,44 @@
+"""Fixtures shared by all levels, and the checks that nothing is left behind."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+
+def _free_port() -> int:
+    with socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        return tcp.getsockname()[1]
+
+
+# One Channel Access port for this process, chosen before any client can read the environment.
+os.environ.update(
+    EPICS_CA_ADDR_LIST="127.0.0.1",
+    EPICS_CA_AUTO_ADDR_LIST="NO",
+    EPICS_CA_SERVER_PORT=str(_free_port()),
+    OPHYD_CONTROL_LAYER="caproto",
+    MPLBACKEND="Agg",
+)
+for _name in [name for name in os.environ if name.startswith("MSC_")]:
+    del os.environ[_name]
+
+
+def wait_until(true, *, seconds=20.0, what="what was waited for"):
+    """Poll until ``true()``; fail naming ``what``."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
+        threading.Event().wait(0.02)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind():
+    """No child process outlives the tests."""
+    import psutil
+
+    yield
+    gone, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+    assert not alive, f"left running: {[' '.join(p.cmdline()) for p in alive]}"

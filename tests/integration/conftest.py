@@ -1,0 +1,77 @@
+"""A simulated reactor in a process of its own, and the devices on it."""
+
+import os
+
+import pytest
+
+from tests.conftest import wait_until
+
+TIME_SCALE = 200.0
+
+
+@pytest.fixture(scope="session")
+def ioc(tmp_path_factory):
+    """The soft IOC of this test process: scenario ``fast`` at 200 times the speed of a clock."""
+    from msc_plans.cli.simulator import Simulator
+
+    port = int(os.environ["EPICS_CA_SERVER_PORT"])
+    log = tmp_path_factory.mktemp("ioc") / "ioc.log"
+    with Simulator(scenario="fast", time_scale=TIME_SCALE, port=port, log=log) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def devices(ioc):
+    """Reactor and spectrometer, connected, on the twin's clock; the heartbeat is not watched."""
+    from ophyd import EpicsSignalRO
+
+    from devices import FlowReactor, Geometry, Spectrometer, connect, disconnect, use_clock
+    from devices.connect import signal_clock
+    from ioc_sim.physics.scenario import load_scenario
+
+    volumes = load_scenario("fast").plumbing
+    geometry = Geometry(
+        chamber_ul=volumes.chamber_ul, coil_ul=volumes.coil_ul, dead_ul=volumes.dead_ul, cell_ul=volumes.cell_ul
+    )
+    reactor = FlowReactor("MSC:", name="reactor", geometry=geometry)
+    spectrometer = Spectrometer("MSC:Spec:", name="spectrometer")
+    clock = EpicsSignalRO("MSC:Sim:Clock", name="clock", auto_monitor=True)
+    for device in (reactor, spectrometer, clock):
+        connect(device, timeout_s=20)
+    for device in (reactor, spectrometer):
+        use_clock(device, signal_clock(clock))
+    yield reactor, spectrometer
+    disconnect()
+
+
+@pytest.fixture
+def reactor(devices):
+    """The reactor at rest: interlock reset, all pumps off, ovens as the last test left them."""
+    reactor, _ = devices
+    reactor.interlock.heartbeat_timeout.put(0.0, wait=True)
+    reactor.interlock.reset.put(1, wait=True)
+    wait_until(lambda: not reactor.interlock.tripped, what="the reset of the interlock")
+    yield reactor
+    reactor.interlock.stop_heartbeat()
+    reactor.stop()
+    # or the syringes run empty between tests, at this time scale
+    for pump in (reactor.pump_cd, reactor.pump_se, reactor.pump_solvent):
+        pump.halt.put(1, wait=True)
+
+
+@pytest.fixture
+def spectrometer(devices):
+    """The spectrometer, as the last test left it."""
+    return devices[1]
+
+
+@pytest.fixture
+def RE(reactor):
+    """A RunEngine whose loop ends with the test."""
+    from bluesky.run_engine import RunEngine
+
+    engine = RunEngine({})
+    yield engine
+    if engine.state != "idle":
+        engine.halt()
+    engine.loop.call_soon_threadsafe(engine.loop.stop)

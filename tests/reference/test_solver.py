@@ -1,0 +1,119 @@
+"""The compiled solver against scipy's LSODA, and its order of convergence."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from msc_plans.condition import Condition
+from msc_plans.kinetics.mechanism import Mechanism, Prior, Species, Step
+from msc_plans.kinetics.palencia import palencia_2020
+from msc_plans.kinetics.solver import Reactor, path_of, solve, solve_paths
+
+GAS_CONSTANT = 8.314462618e-3
+CONDITIONS = [Condition(240, 240, 14), Condition(280, 230, 1.5), Condition(300, 300, 14), Condition(350, 350, 7.6)]
+
+
+def lsoda(mechanism, row, condition, reactor, rtol):
+    """Integrate with scipy from the mechanism's data alone."""
+    steps = len(mechanism.steps)
+    stoichiometry = np.array(
+        [[step.stoichiometry.get(one.name, 0.0) for one in mechanism.species] for step in mechanism.steps]
+    )
+    names = [one.name for one in mechanism.species]
+
+    def power(value, order):
+        return max(value, 1e-14) ** order if order % 1 else value**order
+
+    def rates(y, k):
+        return np.array(
+            [
+                constant * np.prod([power(y[names.index(name)], order) for name, order in step.orders.items()])
+                for constant, step in zip(k, mechanism.steps, strict=True)
+            ]
+        )
+
+    y = np.zeros(len(names))
+    y[0] = reactor.cadmium_millimolar
+    path = path_of(condition, reactor)
+    for temperature, time in (path[:2], path[2:]):
+        k = 10 ** row[:steps] * np.exp(-row[steps:] / GAS_CONSTANT * (1 / temperature - 1 / 553.15))
+        found = solve_ivp(
+            lambda _, y, k=k: rates(y, k) @ stoichiometry, (0, time), y, method="LSODA", rtol=rtol, atol=1e-14
+        )
+        assert found.success
+        y = found.y[:, -1]
+    return y
+
+
+def prior_draws(mechanism, number, seed=0):
+    rng = np.random.default_rng(seed)
+    return mechanism.prior_mean + mechanism.prior_sigma * rng.standard_normal((number, len(mechanism)))
+
+
+@pytest.mark.parametrize(("rtol", "allowed"), [(1e-2, 3e-3), (1e-4, 3e-5), (1e-6, 3e-7)])
+def test_the_tolerance_is_kept_against_lsoda_at_1e_10(rtol, allowed):
+    mechanism, reactor = palencia_2020(), Reactor()
+    draws = prior_draws(mechanism, 4)
+    ours = solve(mechanism, draws, CONDITIONS, reactor, rtol=rtol)
+    for number, row in enumerate(draws):
+        for column, condition in enumerate(CONDITIONS):
+            exact = lsoda(mechanism, row, condition, reactor, 1e-10)
+            error = np.abs(ours[number, column] - exact) * mechanism.error_weights
+            assert error.max() < allowed * reactor.cadmium_millimolar
+
+
+def test_the_order_of_convergence_is_four():
+    mechanism, reactor = palencia_2020(), Reactor()
+    row = mechanism.prior_mean[None]
+    paths = np.array([path_of(Condition(280, 280, 0.5), reactor)])
+    start = np.full(len(mechanism.species), 1e-2)
+    exact = solve_paths(mechanism, row, paths, start, rtol=1e-12)
+    errors = [
+        np.abs(solve_paths(mechanism, row, paths, start, fixed_steps=steps) - exact).max() for steps in (16, 32, 64)
+    ]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert orders == pytest.approx([4.0, 4.0], abs=0.35)
+
+
+def test_bateman_chain_to_the_closed_form():
+    fixed = Prior(0.0, 1.0, "test")
+    slow = Prior(-0.5, 1.0, "test")
+    mechanism = Mechanism(
+        "A to B to C",
+        (Species("A", 1), Species("B", 1), Species("C", 1)),
+        (
+            Step("first", {"A": -1.0, "B": 1.0}, {"A": 1.0}, fixed, Prior(50.0, 1.0, "test")),
+            Step("second", {"B": -1.0, "C": 1.0}, {"B": 1.0}, slow, Prior(50.0, 1.0, "test")),
+        ),
+    )
+    reactor = Reactor(density_slope=0.0)
+    found = solve(mechanism, mechanism.prior_mean[None], [Condition(280, 280, 2.0)], reactor, rtol=1e-9)[0, 0]
+    a, b, t = 1.0, 10**-0.5, 2.0
+    expected = 10 * np.array([np.exp(-a * t), a / (b - a) * (np.exp(-a * t) - np.exp(-b * t)), 0.0])
+    expected[2] = 10 - expected[:2].sum()
+    assert found == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_units_balance_for_draws_of_the_prior():
+    mechanism = palencia_2020()
+    found = solve(mechanism, prior_draws(mechanism, 200), CONDITIONS, Reactor(), rtol=1e-2)
+    assert np.isfinite(found).all()
+    assert found @ mechanism.contents == pytest.approx(np.full((200, 4), 10.0), abs=1e-9)
+
+
+def test_a_call_of_many_equals_many_calls():
+    mechanism = palencia_2020()
+    draws = prior_draws(mechanism, 100)
+    together = solve(mechanism, draws, CONDITIONS, Reactor())
+    alone = np.stack([solve(mechanism, row[None], [one], Reactor())[0, 0] for row in draws[:5] for one in CONDITIONS])
+    assert np.array_equal(together[:5].reshape(20, -1), alone)
+
+
+def test_wrong_shapes_and_tolerances_are_refused_by_name():
+    mechanism = palencia_2020()
+    with pytest.raises(ValueError, match=r"parameters must have the shape \(sets, 30\), not \(3, 7\)"):
+        solve(mechanism, np.zeros((3, 7)), CONDITIONS, Reactor())
+    with pytest.raises(ValueError, match="rtol must be above 0, not 0"):
+        solve(mechanism, prior_draws(mechanism, 1), CONDITIONS, Reactor(), rtol=0)
+    with pytest.raises(ValueError, match=r"chamber_fraction must be between 0 and 1, not 1\.5"):
+        Reactor(chamber_fraction=1.5)

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+from msc_plans.advisor import Budget, Cost, CostModel, MapGoal, MaximiseGoal, SearchSpace, make_goal
+from msc_plans.advisor.acquisition import expected_improvement, information
+from msc_plans.advisor.edges import edges_of
+from msc_plans.advisor.residual import Residual
+from msc_plans.condition import Condition
+
+
+def equal(temperature, time=14.0):
+    return Condition(temperature, temperature, time)
+
+
+class TestSearchSpace:
+    def test_the_default_is_the_demo(self):
+        found = SearchSpace.equal_ovens().candidates()
+        assert [one.growth_temperature for one in found] == list(range(240, 351, 10))
+        assert all(one.nucleation_temperature == one.growth_temperature for one in found)
+
+    def test_limits_and_forbidden_regions_are_kept(self):
+        space = SearchSpace(
+            [260, 280, 300],
+            [4.5, 14],
+            growth_offsets=[0, -50],
+            limits={"growth_temperature": (220, 290)},
+            forbidden=[{"nucleation_temperature": (270, 290), "residence_time": (10, 20)}],
+        )
+        found = space.candidates()
+        assert Condition(280, 280, 4.5) in found
+        assert Condition(280, 230, 14) not in found
+        assert Condition(300, 300, 14) not in found
+        assert Condition(260, 210, 14) not in found
+        assert Condition(300, 250, 14) in found
+        assert not space.allows(equal(275))
+
+    def test_nonsense_is_refused(self):
+        with pytest.raises(ValueError, match="a region names 'temperature'"):
+            SearchSpace([280], [14], limits={"temperature": (0, 1)})
+        with pytest.raises(ValueError, match="no condition is left"):
+            SearchSpace([280], [14], limits={"growth_temperature": (0, 1)})
+        with pytest.raises(ValueError, match="not both"):
+            SearchSpace([280], [14], growth_offsets=[0], growth_temperatures=[280])
+        with pytest.raises(ValueError, match="must be \\(low, high\\)"):
+            SearchSpace([280], [14], limits={"growth_temperature": (3, 1)})
+
+
+class TestGoals:
+    def test_a_goal_is_made_by_name(self):
+        assert make_goal("map", threshold=0.1) == MapGoal(threshold=0.1)
+        assert make_goal("maximise", family="CdSe-465") == MaximiseGoal("CdSe-465")
+
+    def test_unknown_names_are_refused_with_the_valid_ones(self):
+        with pytest.raises(ValueError, match="unknown goal 'win'; goals are map, maximise"):
+            make_goal("win")
+        with pytest.raises(ValueError, match="unknown family 'CdSe-500'; families are CdSe-382, CdSe-403"):
+            make_goal("map", family="CdSe-500")
+        with pytest.raises(ValueError, match="goal 'map' has no setting colour; it has family"):
+            make_goal("map", colour="red")
+
+    def test_a_map_without_cells_is_refused(self):
+        with pytest.raises(ValueError, match="no candidate has a residence time of 5 s; they have 14 s"):
+            MapGoal(residence_time=5.0).targets(SearchSpace.equal_ovens().candidates())
+
+
+class TestCost:
+    def test_travel_dwell_flushing_and_acquisition_add_up(self):
+        model = CostModel(reactor_volume_ul=1000, flush_volumes=3, acquisition_seconds=14)
+        up = model.cost(equal(280), equal(300))
+        assert up.seconds == pytest.approx(60 * 20 / 40 + 60 + 42 + 14)
+        assert up.microlitres == pytest.approx(4000)
+        assert model.cost(equal(300), equal(280)).seconds == pytest.approx(60 * 20 / 30 + 60 + 42 + 14)
+        assert model.cost(equal(280), Condition(280, 250, 14)).seconds == pytest.approx(60 + 60 + 42 + 14)
+        assert str(Cost(360, 3100)) == "about 6 min and 3.1 mL"
+        with pytest.raises(ValueError, match="heating_k_min must be above 0, not 0"):
+            CostModel(heating_k_min=0)
+
+    def test_a_budget_says_what_is_used_up(self):
+        assert Budget(conditions=3).exceeded(2, Cost(1e9, 1e9)) is None
+        assert Budget(conditions=3).exceeded(3, Cost(0, 0)) == "the budget of 3 conditions is used up"
+        assert Budget(microlitres=10).exceeded(3, Cost(0, 11)) == "the budget of 10 µL is used up"
+
+
+class TestAcquisition:
+    def test_the_outcome_that_decides_most_cells_tells_most(self):
+        rng = np.random.default_rng(0)
+        edge = rng.uniform(0, 4, 2000)
+        cells = edge[:, None] > np.arange(5)[None]
+        outcomes = edge[:, None] - np.array([-9.0, 2.0]) + np.array([100.0, 0.0]) * rng.standard_normal((2000, 1))
+        noise, signal = information(outcomes, cells, np.zeros(2000, dtype=int))
+        assert signal > 1.5
+        assert noise < 0.1
+
+    def test_what_is_known_anyway_is_not_counted(self):
+        rng = np.random.default_rng(0)
+        value = rng.standard_normal(2000)
+        cells = (value > 0)[:, None]
+        groups = (value > 0).astype(int)
+        assert information(value[:, None], cells, np.zeros(2000, dtype=int))[0] == pytest.approx(1.0, abs=0.1)
+        assert information(value[:, None], cells, groups)[0] == pytest.approx(0.0, abs=1e-9)
+
+    def test_improvement_counts_what_lies_above_the_best(self):
+        draws = np.array([[0.0, 2.0], [4.0, 2.0]])
+        assert expected_improvement(draws, 1.0) == pytest.approx([1.5, 1.0])
+
+
+class TestResidual:
+    measured = (equal(280), equal(300))
+
+    def corrected(self, at):
+        rng = np.random.default_rng(0)
+        particles = rng.normal(5.0, 1.0, (4000, 1))
+        residual = Residual(self.measured, np.array([1.0, -1.0]), np.array([0.02, 0.02]), (0.3, 0.6))
+        return residual.correct(particles.repeat(2, 1), particles.repeat(len(at), 1), at, rng)
+
+    def test_measured_conditions_dominate_and_far_ones_do_not(self):
+        draws = self.corrected([equal(280), equal(300), equal(290), Condition(450, 450, 14)])
+        assert draws.mean(axis=0)[:2] == pytest.approx([1.0, -1.0], abs=0.05)
+        assert draws.std(axis=0)[:2] == pytest.approx([0.02, 0.02], abs=0.02)
+        assert -1 < draws.mean(axis=0)[2] < 1
+        assert draws.mean(axis=0)[3] == pytest.approx(5.0, abs=0.3)
+        assert draws.std(axis=0)[2] > 3 * draws.std(axis=0)[0]
+
+    def test_without_measurements_only_doubt_is_added(self):
+        rng = np.random.default_rng(0)
+        draws = Residual((), np.array([]), np.array([]), (0.5,)).correct(
+            np.zeros((4000, 0)), np.zeros((4000, 2)), [equal(280), equal(281)], rng
+        )
+        assert draws.std(axis=0) == pytest.approx([0.5, 0.5], rel=0.1)
+        assert np.corrcoef(draws.T)[0, 1] > 0.95
+
+
+def test_edges_are_found_within_rows():
+    chances = {equal(t): p for t, p in ((240, 0.0), (260, 0.9), (280, 0.8), (300, 0.1))}
+    chances[equal(270, 4.5)] = 0.0
+    assert edges_of(chances) == [(equal(240), equal(260)), (equal(280), equal(300))]

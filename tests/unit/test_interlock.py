@@ -1,0 +1,69 @@
+import pytest
+
+from ioc_sim.interlock import Interlock
+from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.twin import Twin
+
+
+@pytest.fixture
+def twin():
+    twin = Twin(load_scenario("fast"), seed=1)
+    for name in ("Cd", "Se"):
+        twin.pumps[name].target_rate_ul_min = 500.0
+        twin.pumps[name].infuse()
+    twin.valve = "Mixture"
+    for oven in twin.ovens.values():
+        oven.setpoint_c = 250.0
+    twin.advance(10)
+    return twin
+
+
+def test_a_lapsed_heartbeat_goes_to_solvent_then_to_standby_and_latches(twin):
+    interlock = Interlock(twin)
+    interlock.standby_flow_ul_min = 80.0
+    interlock.standby_temperature_c = 90.0
+    interlock.heartbeat_timeout_s = 30.0
+    twin.advance(29)
+    interlock.watch()
+    assert not interlock.tripped
+    interlock.beat()
+    twin.advance(29)
+    interlock.watch()
+    assert not interlock.tripped
+    twin.advance(5)
+    interlock.watch()
+    assert interlock.message == "no heartbeat for 30 s"
+    assert twin.valve == "Solvent"
+    assert [twin.pumps[n].status for n in ("Cd", "Se", "Solvent")] == ["Idle", "Idle", "Infusing"]
+    assert twin.pumps["Solvent"].target_rate_ul_min == 80.0
+    assert {oven.setpoint_c for oven in twin.ovens.values()} == {90.0}
+    interlock.beat()
+    interlock.watch()
+    assert interlock.tripped, "a heartbeat that comes back must not release the latch"
+
+
+def test_an_oven_too_hot_switches_the_heaters_off_and_can_not_be_reset_while_hot(twin):
+    interlock = Interlock(twin, temperature_limit_c=twin.ovens["Growth"].reading_c - 1)
+    interlock.watch()
+    assert "oven at" in interlock.message
+    assert not any(oven.heater_enabled for oven in twin.ovens.values())
+    with pytest.raises(ValueError, match="stays tripped"):
+        interlock.reset()
+    interlock.temperature_limit_c = 370.0
+    interlock.reset()
+    assert not interlock.tripped
+    assert all(oven.heater_enabled for oven in twin.ovens.values())
+
+
+def test_too_much_pressure_trips(twin):
+    interlock = Interlock(twin, pressure_limit_bar=0.5)
+    interlock.watch()
+    assert interlock.message.startswith("pressure")
+
+
+def test_the_latch_survives_a_restart(twin):
+    interlock = Interlock(twin, pressure_limit_bar=0.5)
+    interlock.watch()
+    again = Interlock(twin)
+    again.restore(interlock.state())
+    assert again.message == interlock.message

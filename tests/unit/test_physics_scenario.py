@@ -1,0 +1,65 @@
+"""Scenario files: merging, and errors that name what is wrong."""
+
+import pytest
+
+from ioc_sim.physics.scenario import load_scenario, scenario_names
+
+STEP = """[[chemistry.steps]]
+reactants = {{ {} }}
+products = {{ {} }}
+log10_k0 = 0
+energy_kj_mol = 1
+"""
+
+
+def test_built_in_scenarios_load_under_their_names():
+    assert {"palencia2020", "ideal", "fast"} <= set(scenario_names())
+    for name in scenario_names():
+        assert load_scenario(name).name == name
+
+
+def test_base_is_merged_key_by_key(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "palencia2020"\nname = "mine"\n[plumbing]\npeclet = 30.0\n')
+    mine, base = load_scenario(file), load_scenario("palencia2020")
+    assert (mine.name, mine.plumbing.peclet) == ("mine", 30.0)
+    assert mine.plumbing.coil_ul == base.plumbing.coil_ul
+    assert mine.chemistry == base.chemistry
+    assert load_scenario("fast").chemistry == load_scenario("ideal").chemistry == base.chemistry
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[plumbing]\ncoil_ul = -1.0\n", ["plumbing.coil_ul", "-1.0", "greater than 0"]),
+        ("[plumbing]\ncoil_ml = 1.0\n", ["plumbing.coil_ml", "1.0", "Extra inputs"]),
+        ('[plumbing]\nrtd = "laminar"\n', ["plumbing.rtd", "laminar"]),
+        ("[oven]\nheater_w = 'hot'\n", ["oven.heater_w", "hot"]),
+        ("this is not toml", ["not TOML"]),
+        (STEP.format("M = 25", "CdSe-403 = 1"), ["step 0", "loses -12 CdSe units"]),
+        (STEP.format("X = 1", "M = 1"), ["step 0", "unknown species X"]),
+        (
+            "[spectra.clusters]\nCdSe-500 = { wavelength_nm = 500, fwhm_nm = 20 }\n",
+            ["spectra.clusters", "CdSe-500"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_by_name_key_and_value(tmp_path, text, words):
+    file = tmp_path / "bad.toml"
+    file.write_text(f'base = "palencia2020"\n{text}')
+    with pytest.raises(ValueError, match=r"bad\.toml") as error:
+        load_scenario(file)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"no scenario 'palencia'.*fast, ideal, palencia2020"):
+        load_scenario("palencia")
+
+
+def test_a_base_that_goes_in_a_circle_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text('base = "b"\n')
+    (tmp_path / "b.toml").write_text('base = "a"\n')
+    with pytest.raises(ValueError, match="circle"):
+        load_scenario(tmp_path / "a.toml")
