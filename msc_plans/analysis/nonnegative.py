@@ -41,47 +41,48 @@ def solve(
     ndarray, shape (n,)
         The coefficients.
     """
-    count = len(projection)
     passive = free & allowed
     if start is not None:
-        passive |= start & allowed
-    x = _feasible(gram, projection, passive, free, np.zeros(count))
-    for _ in range(3 * count):
-        gradient = projection - gram @ x
-        gradient[passive | ~allowed] = -np.inf
-        best = int(np.argmax(gradient))
+        passive = passive | (start & allowed)
+    blocked = ~allowed
+    index = np.flatnonzero(passive)
+    index, x = _feasible(gram, projection, free, index, np.zeros(len(index)))
+    for _ in range(3 * len(projection)):
+        gradient = projection - x @ gram[index]
+        gradient[blocked] = -np.inf
+        gradient[index] = -np.inf
+        best = int(gradient.argmax())
         if not gradient[best] > tolerance:
             break
-        passive[best] = True
-        x = _feasible(gram, projection, passive, free, x)
-        if not passive[best]:
+        index, x = _feasible(gram, projection, free, np.append(index, best), np.append(x, 0.0))
+        if not (index == best).any():
             # Rounding: the column's own gain is below what the solution resolves. Leave it out for good.
-            allowed = allowed.copy()
-            allowed[best] = False
-    return x
+            blocked = blocked.copy()
+            blocked[best] = True
+    full = np.zeros(len(projection))
+    full[index] = x
+    return full
 
 
 def _feasible(
-    gram: np.ndarray, projection: np.ndarray, passive: np.ndarray, free: np.ndarray, x: np.ndarray
-) -> np.ndarray:
-    """Solve on the passive set, leaving columns (in place) until no bound coefficient is negative."""
-    while True:
-        index = np.flatnonzero(passive)
-        new = np.zeros_like(x)
-        if not index.size:
-            return new
-        new[index] = _positive_definite_solve(gram[np.ix_(index, index)], projection[index])
-        negative = passive & ~free & (new <= 0)
+    gram: np.ndarray, projection: np.ndarray, free: np.ndarray, index: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solve on the columns `index`, dropping columns on the way until no bound coefficient is negative."""
+    while index.size:
+        new = _positive_definite_solve(gram[index[:, None], index], projection[index])
+        negative = (new <= 0) & ~free[index]
         if not negative.any():
-            return new
+            return index, new
         gap = x[negative] - new[negative]
-        step = float(np.min(np.where(gap > 0, x[negative] / np.where(gap > 0, gap, 1.0), 0.0)))
-        x = x + step * (new - x)
-        leaving = passive & ~free & (x <= 1e-12 * max(1.0, float(np.max(np.abs(x))))) & negative
+        steps = np.divide(x[negative], gap, out=np.zeros_like(gap), where=gap > 0)
+        x = x + steps.min() * (new - x)
+        # A warm start has columns at 0 that want below it: all go at once.
+        leaving = negative & (x <= 1e-12 * np.abs(x).max(initial=1.0))
         if not leaving.any():
-            leaving = negative
-        passive[leaving] = False
-        x = np.where(passive, x, 0.0)
+            leaving[np.flatnonzero(negative)[int(steps.argmin())]] = True
+        kept = ~leaving
+        index, x = index[kept], x[kept]
+    return index, x
 
 
 def _positive_definite_solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
 from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.sizing import (
@@ -16,7 +16,8 @@ from msc_plans.analysis.sizing import (
     yu_diameter_nm,
     yu_slope_nm_per_nm,
 )
-from msc_plans.analysis.uvvis_bands import FirstMaximum, first_maximum, measure_families
+from msc_plans.analysis.uvvis_belief import height_sigma, probability
+from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum, measure_families
 from msc_plans.analysis.uvvis_fit import Fit, fit_spectrum
 from msc_plans.analysis.uvvis_model import BASELINE, REST
 from msc_plans.analysis.uvvis_noise import bin_spectrum
@@ -224,24 +225,10 @@ def analyse(
         )
     fit = fit_spectrum(binned, families)
     shapes = measure_families(fit, families)
-    bands = []
-    for number, (family, shape) in enumerate(zip(families, shapes, strict=True)):
-        probability = _probability(fit, number, shape.height, shape.sigma["height"]) if shape.covered else math.nan
-        factor = 1.0 / (extinction_l_mol_cm(family.diameter_nm) * path_length_cm)
-        sigma = {**shape.sigma, "concentration_mol_l": factor * shape.sigma["height"]}
-        bands.append(
-            FamilyBand(
-                family.name,
-                bool(probability >= DETECTED),
-                probability,
-                shape.wavelength_nm,
-                shape.fwhm_nm,
-                shape.height,
-                shape.area_nm,
-                factor * shape.height,
-                sigma,
-            )
-        )
+    bands = tuple(
+        _band(fit, number, family, shape, path_length_cm)
+        for number, (family, shape) in enumerate(zip(families, shapes, strict=True))
+    )
     inside = (x >= WINDOW_NM[0]) & (x <= WINDOW_NM[1])
     x, y = x[inside], y[inside]
     baseline = fit.curve(x, BASELINE)
@@ -249,9 +236,11 @@ def analyse(
     whole = fit.curve(x)
     nanocrystal = _nanocrystal(fit, first_maximum(fit))
     od = x >= _OPTICAL_DENSITY_FROM_NM
-    seen = nanocrystal.sigma["height"] if nanocrystal else 5.0 * math.sqrt(fit.scale) * float(np.median(binned.sigma))
+    limit = math.hypot(
+        5.0 * math.sqrt(fit.scale) * float(np.median(binned.sigma)), 0.03 * max(band.height for band in bands)
+    )
     return UvVisResult(
-        tuple(bands),
+        bands,
         nanocrystal,
         binned.noise,
         float(np.trapezoid((y - baseline)[od], x[od])),
@@ -261,7 +250,7 @@ def analyse(
         rest,
         baseline,
         fit.scale,
-        seen,
+        nanocrystal.sigma["height"] if nanocrystal else limit,
     )
 
 
@@ -281,9 +270,38 @@ def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray,
     return x[finite], y[finite]
 
 
-def _probability(fit: Fit, number: int, height: float, sigma: float) -> float:
-    gain = fit.family_gain[number]
-    return float(expit(0.25 * (gain - 12.0))) if height > 0 else 0.01
+def _band(fit: Fit, number: int, family: Family, shape: BandShape, path_length_cm: float) -> FamilyBand:
+    at = np.array([shape.wavelength_nm])
+    rest = float(fit.curve(at, REST)[0])
+    believed = math.nan
+    sigma = dict(shape.sigma)
+    if shape.covered:
+        believed = probability(
+            family,
+            gain=float(fit.family_gain[number]),
+            height=shape.height,
+            rest=rest,
+            noise=float(np.interp(family.wavelength_nm, fit.binned.wavelength_nm, fit.binned.sigma)),
+            wavelength_nm=shape.wavelength_nm,
+            fwhm_nm=shape.fwhm_nm,
+        )
+        sigma["height"] = height_sigma(
+            from_noise=shape.sigma["height"], height=shape.height, rest=rest, probability=believed
+        )
+        sigma["area_nm"] = math.hypot(sigma["area_nm"], 1.0645 * shape.fwhm_nm * sigma["height"])
+    factor = 1.0 / (extinction_l_mol_cm(family.diameter_nm) * path_length_cm)
+    sigma["concentration_mol_l"] = factor * sigma["height"]
+    return FamilyBand(
+        family.name,
+        bool(believed >= DETECTED),
+        believed,
+        shape.wavelength_nm,
+        shape.fwhm_nm,
+        shape.height,
+        shape.area_nm,
+        factor * shape.height,
+        sigma,
+    )
 
 
 def _nanocrystal(fit: Fit, found: FirstMaximum | None) -> Nanocrystal | None:

@@ -15,6 +15,12 @@ _FINE_NM = 0.5
 _EYE_SIGMA_NM = 8.0
 """Resolution at which a person reads a maximum or shoulder: on 34 aliquots of two real growth runs, read by hand by
 others, the point of greatest curvature of the spectrum smoothed so falls within 4 nm of the reading in all."""
+_WIDEST_NM = 85.0
+"""A bend wider than this (eye's resolution included) belongs to baseline or continuum, not to a transition."""
+_READING_SIGMA_NM = 1.2
+"""By how much the place of greatest curvature and the highest point of a band differ (1 σ)."""
+_HEIGHT_SHARE = 0.06
+"""Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
 _READING_NM = (446.0, 715.0)
 
 
@@ -145,7 +151,7 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     for k, half_width, band in strong:
         row = bend_basis[k]
         sigma_bend = float(np.sqrt(max(row @ covariance @ row, 0.0)))
-        if bend[k] > 4.0 * sigma_bend and curve[k] > 0:
+        if bend[k] > 4.0 * sigma_bend and curve[k] > 0 and FWHM_PER_SIGMA * half_width < _WIDEST_NM:
             candidates.append((k, half_width, band, sigma_bend))
     if not candidates:
         return None
@@ -157,7 +163,7 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     s_place = float(np.sqrt(max(slope_row @ covariance @ slope_row, 0.0))) / max(turning, 1e-15)
     offset = 0.5 * float(bend[k - 1] - bend[k + 1]) / float(bend[k - 1] - 2 * bend[k] + bend[k + 1])
     place = float(grid[k]) + _FINE_NM * offset
-    s_height = float(np.sqrt(max(basis[k] @ covariance @ basis[k], 0.0)))
+    s_height = float(np.hypot(np.sqrt(max(basis[k] @ covariance @ basis[k], 0.0)), _HEIGHT_SHARE * curve[k]))
     slope = np.gradient(gaussian_filter1d(curve, 2.0 / _FINE_NM, mode="nearest"), _FINE_NM)
     red = slice(k, min(len(grid), k + int(2.5 * half_width / _FINE_NM) + 2))
     edge = float(grid[red][int(np.argmin(slope[red]))])
@@ -167,8 +173,8 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     # The eye's resolution adds in quadrature to the band's own width.
     fwhm = FWHM_PER_SIGMA * float(np.sqrt(max(half_width**2 - _EYE_SIGMA_NM**2, 9.0)))
     sigma = {
-        "wavelength_nm": float(np.hypot(min(s_place, 30.0), 0.5)),
-        "band_center_nm": float(np.hypot(min(s_place, 30.0), 1.0)),
+        "wavelength_nm": float(np.hypot(min(s_place, 30.0), _READING_SIGMA_NM)),
+        "band_center_nm": float(np.hypot(min(s_place, 30.0), 1.3)),
         "height": s_height,
         "fwhm_nm": float(np.hypot(2.0 * min(s_place, 30.0), 0.1 * fwhm)),
         "bend": sigma_bend / float(bend[k]),

@@ -61,7 +61,7 @@ def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
     penalty = np.full(len(length), _RIDGE)
     penalty[1] += (1.0 / (_SLOPE_PRIOR * length[1])) ** 2
     gram[np.diag_indices(len(length))] += penalty
-    projection = columns.T @ target
+    projection = columns.T @ target - model.cost
     free = np.arange(len(length)) < FREE_COLUMNS
 
     def chi2(solution: np.ndarray) -> float:

@@ -31,6 +31,9 @@ FREE_COLUMNS = 2
 """The first columns, offset and slope, may have either sign."""
 
 _BASELINE_COLUMNS = 4
+_COST = 0.3
+_ODD = 0.3
+_STEP_COST_EV = 0.02
 _STEP, _ENERGY, _WAVELENGTH = 0, 1, 2
 
 
@@ -46,6 +49,14 @@ class Dictionary:
     """Edge or centre, in eV or nm as the shape says."""
     sigma: np.ndarray
     """Width of the step or Gaussian, in the same unit."""
+    oddity: np.ndarray
+    """What a family's column costs for being far from the family's middle in position and width; else 0."""
+
+    @cached_property
+    def cost(self) -> np.ndarray:
+        """What a column must earn, in σ, before it is used: without it a handful of broad columns imitate any band."""
+        cost = np.where(self.kind == REST, _COST, self.oddity)
+        return np.where(self.is_step, _STEP_COST_EV / self.sigma, cost)
 
     @cached_property
     def centre_nm(self) -> np.ndarray:
@@ -92,6 +103,7 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         centres.append(centre)
         sigmas.append(np.broadcast_to(sigma, centre.shape))
 
+    oddities: list[np.ndarray] = []
     for width in (0.10, 0.20):
         add(REST, _STEP, np.arange(1.75, high + 2.5 * width, width), np.array(width))
     for fwhm in (0.34, 0.5):
@@ -109,7 +121,10 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         offsets = family.tolerance_nm * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
         sigma_nm, offset = (grid.ravel() for grid in np.meshgrid(widths, offsets))
         add(number, _WAVELENGTH, family.wavelength_nm + offset, sigma_nm)
-    return Dictionary(*(np.concatenate(parts) for parts in (kinds, shapes, centres, sigmas)))
+        odd = (offset / family.tolerance_nm) ** 2 + (np.log(sigma_nm / np.sqrt(widths[0] * widths[-1])) / np.log(widths[-1] / widths[0]) * 2.0) ** 2
+        oddities.append(_ODD * odd)
+    joined = [np.concatenate(parts) for parts in (kinds, shapes, centres, sigmas)]
+    return Dictionary(*joined, np.concatenate([np.zeros(len(joined[0]) - sum(map(len, oddities))), *oddities]))
 
 
 def _narrowest_fwhm_nm(centre_nm: float) -> float:

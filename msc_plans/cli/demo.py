@@ -126,8 +126,7 @@ class Demo:
         from msc_plans.storage import PortBusyError, StoreBusyError, TiledServer
 
         try:
-            self.tiled = TiledServer(self.store, self.args.tiled_port)
-            self.tiled.start()
+            self.tiled = TiledServer(self.store, self.args.tiled_port, outlive=self.args.keep).start()
         except (PortBusyError, StoreBusyError) as error:
             raise CommandError(str(error)) from error
         if not self.args.keep:

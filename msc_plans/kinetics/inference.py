@@ -62,7 +62,7 @@ class Posterior:
         errors: Discrepancy | None = None,
         *,
         particles: int = 400,
-        effort: float = 16.0,
+        effort: float = 20.0,
         seed: int = 0,
     ) -> None:
         if particles < 50 or particles % 2:

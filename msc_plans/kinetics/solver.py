@@ -6,7 +6,7 @@ step, with the analytic Jacobian of the mass-action laws. A path is plug flow th
 the chamber at the nucleation temperature and the coil at the growth temperature; each is autonomous.
 
 The accuracy is checked against scipy's LSODA at 1e-10 in ``tests/reference/test_solver.py``. The compiled
-code releases the GIL and is spread over plain threads (see ``docs/decisions/0003-solver.md``).
+code releases the GIL and is spread over plain threads (see ``docs/decisions/solver.md``).
 """
 
 import os

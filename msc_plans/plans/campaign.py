@@ -124,7 +124,8 @@ class _Campaign:
                 failed_in_a_row = 0
             except (FailedStatus, AnalysisFailedError) as error:
                 failed_in_a_row += 1
-                log.warning("%s failed: %s", Condition.from_mapping(suggestion), error)
+                cause = error.__cause__ or error
+                log.warning("%s failed: %s", Condition.from_mapping(suggestion), cause)
                 failed = suggestion
                 yield from compute(
                     self.worker, lambda failed=failed: self.advisor.register_failures([failed])
@@ -132,7 +133,7 @@ class _Campaign:
                 if failed_in_a_row > failures_allowed:
                     raise CampaignFailedError(
                         f"{failed_in_a_row} conditions failed in a row, the last at "
-                        f"{Condition.from_mapping(suggestion)}: {error}"
+                        f"{Condition.from_mapping(suggestion)}: {cause}"
                     ) from error
             stop, reason = yield from compute(self.worker, self.advisor.should_stop)
             if stop:
@@ -152,7 +153,7 @@ class _Campaign:
             "condition": Condition.from_mapping(suggestion).as_dict(),
             "schema_version": SCHEMA_VERSION,
         }
-        self.publish(metadata, _as_data(self.advisor.explain(trial_id)))
+        self.publish(metadata, self.advisor.explain(trial_id).as_document())
         return suggestion
 
     def _measure(self, suggestion: Mapping[str, Any]) -> MsgGenerator[None]:
@@ -170,20 +171,3 @@ class _Campaign:
         point = {"_id": trial_id, **condition.as_dict(), **outcome}
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))
 
-
-def _as_data(suggestion: Suggestion) -> dict[str, float | str]:
-    """Return what a suggestion says as the flat data of its run."""
-    data: dict[str, float | str] = {
-        "goal": suggestion.goal,
-        "reason": suggestion.reason,
-        "runner_up": str(suggestion.runner_up or ""),
-        "predicted_probability": suggestion.probability,
-        "cost_s": suggestion.cost.seconds,
-        "cost_ul": suggestion.cost.microlitres,
-    }
-    for name in ("height", "ratio", "nc_wavelength_nm"):
-        interval = getattr(suggestion, name)
-        data[f"predicted_{name}"] = interval.mean
-        data[f"predicted_{name}_low"] = interval.low
-        data[f"predicted_{name}_high"] = interval.high
-    return data

@@ -62,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.inherited:
         lock_descriptor, socket_descriptor, parent = options.inherited
-        threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+        if parent:
+            threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
         StoreLock(options.folder, lock_descriptor)  # held until this process ends
         serve(options.folder, socket.socket(fileno=socket_descriptor))
         return

@@ -60,6 +60,8 @@ class TiledServer:
         The store's folder; made where missing.
     port : int
         TCP port on 127.0.0.1; 0 takes a free one.
+    outlive : bool
+        Let the server go on when this process ends; whoever asks for it ends it by `pid`.
 
     Examples
     --------
@@ -67,9 +69,10 @@ class TiledServer:
     ...     catalog = open_catalog(server.uri, server.api_key)
     """
 
-    def __init__(self, folder: str | Path, port: int = 0):
+    def __init__(self, folder: str | Path, port: int = 0, outlive: bool = False):
         self.folder = prepare_folder(folder)
         self.port = port
+        self._parent = 0 if outlive else os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -109,7 +112,7 @@ class TiledServer:
                 descriptors = (lock.descriptor, listener.fileno())
                 command = [sys.executable, "-m", "msc_plans.storage.serve", str(self.folder), "--inherited"]
                 self._process = subprocess.Popen(
-                    [*command, *map(str, (*descriptors, os.getpid()))],
+                    [*command, *map(str, (*descriptors, self._parent))],
                     pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -1,7 +1,7 @@
 """Progress bars on what the RunEngine waits for."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -18,10 +18,13 @@ class WaitingBars:
     ----------
     file : text stream
         Where to draw; nothing is drawn unless it is a terminal.
+    delay_s : float
+        Waits shorter than this get no bar.
     """
 
-    def __init__(self, file: TextIO | None = None) -> None:
+    def __init__(self, file: TextIO | None = None, *, delay_s: float = 0.5) -> None:
         self._file = file or sys.stderr
+        self._delay_s = delay_s
         self._bars: list[tqdm] = []
 
     def __call__(self, statuses: Iterable[Any] | None) -> None:
@@ -33,29 +36,24 @@ class WaitingBars:
         if self._file.isatty():
             for status in statuses:
                 if hasattr(status, "watch") and not status.done:
-                    self._watch(status)
+                    status.watch(self._new_bar())
 
-    def _watch(self, status: Any) -> None:
+    def _new_bar(self) -> Callable[..., None]:
         bar = tqdm(
-            total=1.0,
-            file=self._file,
-            leave=False,
-            bar_format=_FORMAT,
-            mininterval=0.2,
-            delay=0.5,
-            dynamic_ncols=True,
-        )
+            total=1.0, file=self._file, leave=False, bar_format=_FORMAT, delay=self._delay_s,
+            miniters=0, mininterval=min(0.1, self._delay_s),
+        )  # fmt: skip
         self._bars.append(bar)
+        watched = ""
 
         def update(
-            *, name: str = "", current: float = 0.0, target: float = 0.0, unit: str = "", fraction: float = 1.0,
-            initial: float | None = None, **_: Any,
-        ) -> None:  # fmt: skip
-            what = f"{name}: {current:.1f} of {target:.1f} {unit}"
-            if bar.desc.split(":")[0] != name:
-                bar.reset(total=1.0)
-            bar.set_description_str(what, refresh=False)
-            bar.n = 1.0 - fraction
-            bar.update(0)
+            *, name: str = "", current: float = 0, target: float = 0, unit: str = "", fraction: float = 1, **_: Any
+        ) -> None:
+            nonlocal watched
+            if watched and name != watched:
+                bar.reset()
+            watched = name
+            bar.set_description_str(f"{name}: {current:.1f} of {target:.1f} {unit}", refresh=False)
+            bar.update(1.0 - fraction - bar.n)
 
-        status.watch(update)
+        return update

@@ -62,9 +62,9 @@ def _pv_names(cls, walk, prefix):
         component = getattr(cls, attribute)
         prefix, cls = prefix + component.suffix, component.cls
     component = getattr(cls, walk.dotted_name.split(".")[-1])
-    if component.suffix is None:
+    if "suffix" not in component.add_prefix:
         return []
-    return [prefix + component.suffix, *([prefix + component.kwargs["write_pv"]] if "write_pv" in component.kwargs else [])]
+    return [prefix + end for end in (component.suffix, component.kwargs.get("write_pv")) if end]
 
 
 def test_waveforms_have_the_spectrometers_length(pvdb):

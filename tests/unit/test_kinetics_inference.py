@@ -21,12 +21,13 @@ def drawn_truth(seed):
     return Posterior(MECHANISM, particles=50, seed=seed).parameters[0]
 
 
+@pytest.mark.long
 def test_well_specified_truth_lies_in_the_intervals():
     """The truth is a draw of the prior: 95 % of its parameters lie in their 95 % intervals, up to chance."""
     inside = []
     for seed in (11, 12, 13):
         truth = drawn_truth(seed)
-        posterior = Posterior(MECHANISM, particles=200, seed=1)
+        posterior = Posterior(MECHANISM, particles=200, effort=40, seed=1)
         posterior.update(CONDITIONS, observe(truth))
         low, high = posterior.interval()
         inside.append((low <= truth) & (truth <= high))
