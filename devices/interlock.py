@@ -4,7 +4,9 @@ import logging
 import threading
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignalRO, Kind
+
+from devices.signals import Command, Setpoint
 
 __all__ = ["Interlock"]
 
@@ -16,9 +18,9 @@ class Interlock(Device):
 
     state = Cpt(EpicsSignalRO, "Interlock", string=True, kind=Kind.normal, auto_monitor=True)
     message = Cpt(EpicsSignalRO, "InterlockMessage", string=True, kind=Kind.normal)
-    reset = Cpt(EpicsSignal, "InterlockReset", kind=Kind.omitted)
-    heartbeat = Cpt(EpicsSignal, "Heartbeat", kind=Kind.omitted)
-    heartbeat_timeout = Cpt(EpicsSignal, "HeartbeatTimeout", kind=Kind.config)
+    reset = Cpt(Command, "InterlockReset", kind=Kind.omitted)
+    heartbeat = Cpt(Command, "Heartbeat", kind=Kind.omitted)
+    heartbeat_timeout = Cpt(Setpoint, "HeartbeatTimeout", kind=Kind.config)
 
     def __init__(self, prefix: str, *, name: str, **kwargs) -> None:
         super().__init__(prefix, name=name, **kwargs)
@@ -39,9 +41,7 @@ class Interlock(Device):
         self.stop_heartbeat()
         self._quit.clear()
         self.heartbeat_timeout.put(timeout_s, wait=True, timeout=10)
-        self._thread = threading.Thread(
-            target=self._beat, args=(period_s,), name=f"heartbeat {self.name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._beat, args=(period_s,), name=f"heartbeat {self.name}", daemon=True)
         self._thread.start()
 
     def stop_heartbeat(self, *, watch_off: bool = False) -> None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
 from devices.move import Clock, Move, Progress, number, put_checked
+from devices.signals import Setpoint
 from devices.wall import wall_clock
 
 __all__ = ["Oven"]
@@ -28,10 +29,10 @@ class Oven(Device):
     """
 
     reading = Cpt(EpicsSignalRO, "PV:RBV", kind=Kind.hinted, auto_monitor=True)
-    setpoint = Cpt(EpicsSignal, "SP", kind=Kind.normal, put_complete=True)
+    setpoint = Cpt(Setpoint, "SP", kind=Kind.normal)
     setpoint_readback = Cpt(EpicsSignalRO, "SP:RBV", kind=Kind.omitted)
     working_setpoint = Cpt(EpicsSignalRO, "WSP:RBV", kind=Kind.normal)
-    ramp_rate = Cpt(EpicsSignal, "RR:RBV", write_pv="RR", kind=Kind.config)
+    ramp_rate = Cpt(Setpoint, "RR:RBV", write_pv="RR", kind=Kind.config)
     output = Cpt(EpicsSignalRO, "O:RBV", kind=Kind.normal)
 
     clock: Clock = staticmethod(wall_clock)

@@ -1,9 +1,10 @@
 """A syringe pump (Harvard Ultra records)."""
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignalRO, Kind
 
 from devices.move import PUT_TIMEOUT_S, put_checked
+from devices.signals import Command, Setpoint
 
 __all__ = ["SyringePump"]
 
@@ -15,13 +16,13 @@ class SyringePump(Device):
 
     status = Cpt(EpicsSignalRO, "STATUS", string=True, kind=Kind.normal, auto_monitor=True)
     flow_ul_min = Cpt(EpicsSignalRO, "IRATE:RBV", kind=Kind.normal)
-    flow_setpoint = Cpt(EpicsSignal, "IRATE", kind=Kind.omitted, put_complete=True)
-    flow_units = Cpt(EpicsSignal, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config)
+    flow_setpoint = Cpt(Setpoint, "IRATE", kind=Kind.omitted)
+    flow_units = Cpt(Setpoint, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config)
     infused_ul = Cpt(EpicsSignalRO, "IVOLUME:RBV", kind=Kind.normal, auto_monitor=True)
-    target_volume = Cpt(EpicsSignal, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted)
+    target_volume = Cpt(Setpoint, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted)
     diameter_mm = Cpt(EpicsSignalRO, "DIAMETER:RBV", kind=Kind.config)
-    run = Cpt(EpicsSignal, "IRUN", kind=Kind.omitted)
-    halt = Cpt(EpicsSignal, "STOP", kind=Kind.omitted)
+    run = Cpt(Command, "IRUN", kind=Kind.omitted)
+    halt = Cpt(Command, "STOP", kind=Kind.omitted)
 
     def infuse(self, flow_ul_min: float) -> None:
         """Infuse at a flow, without end; blocks for a few round trips.

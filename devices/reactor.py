@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 from ophyd.utils import LimitError
 
@@ -14,6 +14,7 @@ from devices.interlock import Interlock
 from devices.move import PUT_TIMEOUT_S, Clock, DidNotHappenError, Move, Progress, number
 from devices.oven import Dwell, Oven
 from devices.pump import SyringePump
+from devices.signals import Setpoint
 from devices.wall import wall_clock
 
 __all__ = ["FlowReactor", "Geometry", "InterlockTrippedError", "Limits"]
@@ -100,10 +101,10 @@ class FlowReactor(Device):
     pump_cd = Cpt(SyringePump, "Pump:Cd:", kind=Kind.normal)
     pump_se = Cpt(SyringePump, "Pump:Se:", kind=Kind.normal)
     pump_solvent = Cpt(SyringePump, "Pump:Solvent:", kind=Kind.normal)
-    valve = Cpt(EpicsSignal, "Reactor:Valve", string=True, kind=Kind.normal, auto_monitor=True)
+    valve = Cpt(Setpoint, "Reactor:Valve", string=True, kind=Kind.normal, auto_monitor=True)
     pressure = Cpt(EpicsSignalRO, "Reactor:Pressure", kind=Kind.normal, auto_monitor=True)
-    standby_flow = Cpt(EpicsSignal, "Reactor:StandbyFlow", kind=Kind.config)
-    standby_temperature = Cpt(EpicsSignal, "Reactor:StandbyTemperature", kind=Kind.config)
+    standby_flow = Cpt(Setpoint, "Reactor:StandbyFlow", kind=Kind.config)
+    standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config)
     interlock = Cpt(Interlock, "Reactor:", kind=Kind.normal)
     residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.normal, add_prefix=())
     chamber_ul = Cpt(AttributeSignal, "geometry.chamber_ul", kind=Kind.config, add_prefix=())
@@ -156,9 +157,7 @@ class FlowReactor(Device):
         for key in CONDITION_KEYS[:2]:
             low, high = getattr(self.limits, key)
             if not low <= condition[key] <= high:
-                raise LimitError(
-                    f"{self.name}: {key} {condition[key]:g} °C is outside {low:g} to {high:g} °C"
-                )
+                raise LimitError(f"{self.name}: {key} {condition[key]:g} °C is outside {low:g} to {high:g} °C")
         slow, fast = self.limits.flow_ul_min
         shortest, longest = (self.geometry.residence_time_s(flow) for flow in (fast, slow))
         if not shortest <= condition["residence_time"] <= longest:
@@ -270,9 +269,7 @@ class FlowReactor(Device):
             )
         except DidNotHappenError as error:
             states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in pumps)
-            raise DidNotHappenError(
-                f"{error}; {passed():.0f} µL passed ({states}; is a syringe empty?)"
-            ) from error
+            raise DidNotHappenError(f"{error}; {passed():.0f} µL passed ({states}; is a syringe empty?)") from error
 
     def stop(self, *, success: bool = False) -> None:
         """Give up a move and stop spending precursor: solvent at keep-alive flow; ovens hold.

@@ -1,9 +1,10 @@
 """A UV-vis spectrometer with its light source (Ocean Optics QEPro records)."""
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignalRO, Kind
 
 from devices.move import PUT_TIMEOUT_S, Clock, Move, number
+from devices.signals import Command, Setpoint
 from devices.wall import wall_clock
 
 __all__ = ["Spectrometer"]
@@ -27,21 +28,15 @@ class Spectrometer(Device):
     """
 
     counts = Cpt(EpicsSignalRO, "SAMPLE", kind=Kind.normal)
-    integration_time_ms = Cpt(
-        EpicsSignal, "INTEGRATION_TIME_RBV", write_pv="INTEGRATION_TIME", kind=Kind.config
-    )
-    num_spectra = Cpt(EpicsSignal, "NUM_SPECTRA_RBV", write_pv="NUM_SPECTRA", kind=Kind.config)
-    lamp_percent = Cpt(
-        EpicsSignal, "LIGHT_SOURCE_INTENSITY_RBV", write_pv="LIGHT_SOURCE_INTENSITY", kind=Kind.config
-    )
+    integration_time_ms = Cpt(Setpoint, "INTEGRATION_TIME_RBV", write_pv="INTEGRATION_TIME", kind=Kind.config)
+    num_spectra = Cpt(Setpoint, "NUM_SPECTRA_RBV", write_pv="NUM_SPECTRA", kind=Kind.config)
+    lamp_percent = Cpt(Setpoint, "LIGHT_SOURCE_INTENSITY_RBV", write_pv="LIGHT_SOURCE_INTENSITY", kind=Kind.config)
     detector_temperature = Cpt(EpicsSignalRO, "CURR_TEC_TEMP", kind=Kind.config)
 
-    spectrum_type = Cpt(
-        EpicsSignal, "SPECTRUM_TYPE_RBV", write_pv="SPECTRUM_TYPE", string=True, kind=Kind.omitted
-    )
-    light = Cpt(EpicsSignal, "LIGHT_SOURCE_RBV", write_pv="LIGHT_SOURCE", string=True, kind=Kind.omitted)
-    shutter = Cpt(EpicsSignal, "SHUTTER_RBV", write_pv="SHUTTER", string=True, kind=Kind.omitted)
-    start = Cpt(EpicsSignal, "COLLECT", string=True, kind=Kind.omitted, put_complete=True)
+    spectrum_type = Cpt(Setpoint, "SPECTRUM_TYPE_RBV", write_pv="SPECTRUM_TYPE", string=True, kind=Kind.omitted)
+    light = Cpt(Setpoint, "LIGHT_SOURCE_RBV", write_pv="LIGHT_SOURCE", string=True, kind=Kind.omitted)
+    shutter = Cpt(Setpoint, "SHUTTER_RBV", write_pv="SHUTTER", string=True, kind=Kind.omitted)
+    start = Cpt(Command, "COLLECT", string=True, kind=Kind.omitted)
     collected = Cpt(EpicsSignalRO, "SPECTRA_COLLECTED", kind=Kind.omitted, auto_monitor=True)
     status_message = Cpt(EpicsSignalRO, "STATUS_MSG", string=True, kind=Kind.omitted)
 

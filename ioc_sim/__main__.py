@@ -12,23 +12,15 @@ DEFAULT_PORT = 5064
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the soft IOC to a parser."""
     parser.add_argument("--prefix", default="MSC:", help="prefix of all records (default: %(default)s)")
-    parser.add_argument(
-        "--scenario", default="palencia2020", help="built-in name or TOML file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="twin seconds per second (default: %(default)s)"
-    )
+    parser.add_argument("--scenario", default="palencia2020", help="built-in name or TOML file (default: %(default)s)")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="twin seconds per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all noise (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, help="Channel Access port (default: EPICS_CA_SERVER_PORT or 5064)"
-    )
+    parser.add_argument("--port", type=int, help="Channel Access port (default: EPICS_CA_SERVER_PORT or 5064)")
     parser.add_argument(
         "--interface", action="append", metavar="ADDRESS",
         help="address to serve on, repeatable; 0.0.0.0 for all (default: 127.0.0.1 only)",
     )  # fmt: skip
-    parser.add_argument(
-        "--state", type=Path, metavar="FILE", help="keep temperatures, syringes and the latch here"
-    )
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep temperatures, syringes and the latch here")
     parser.add_argument("--end-with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help="print the record names and exit")
 

@@ -106,8 +106,7 @@ def noise_free(scenario: Scenario, condition: Mapping[str, float]) -> dict[str, 
     chemist, effluent, components = _components(scenario, condition)
     wavelength_nm = chemist.absorption.wavelength_nm
     heights = {
-        name: float(np.interp(nm, wavelength_nm, components[name]))
-        for name, nm in chemist.absorption.peak_nm.items()
+        name: float(np.interp(nm, wavelength_nm, components[name])) for name, nm in chemist.absorption.peak_nm.items()
     }
     nc_nm, nc_height = chemist.first_maximum(effluent)
     floor = 0.02 * chemist.full_height()

@@ -32,9 +32,7 @@ class Interlock:
         Twin seconds that may pass without a heartbeat; 0 switches the watch off.
     """
 
-    def __init__(
-        self, twin: Twin, *, temperature_limit_c: float = 370.0, pressure_limit_bar: float = 20.0
-    ) -> None:
+    def __init__(self, twin: Twin, *, temperature_limit_c: float = 370.0, pressure_limit_bar: float = 20.0) -> None:
         self._twin = twin
         self.temperature_limit_c = temperature_limit_c
         self.pressure_limit_bar = pressure_limit_bar

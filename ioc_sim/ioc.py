@@ -164,8 +164,7 @@ def check_port(port: int) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise PortInUseError(
-                    f"port {port} is in use ({error.strerror}); stop what runs there, "
-                    "or choose another with --port"
+                    f"port {port} is in use ({error.strerror}); stop what runs there, or choose another with --port"
                 ) from error
 
 

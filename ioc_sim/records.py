@@ -123,9 +123,7 @@ class RecordGroup(PVGroup):
             self._seen[record] = (value, severity)
             channel = getattr(self, record)
             status = AlarmStatus.NO_ALARM if severity == "NO_ALARM" else AlarmStatus.STATE
-            await channel.write(
-                convert(value), verify_value=False, status=status, severity=AlarmSeverity[severity]
-            )
+            await channel.write(convert(value), verify_value=False, status=status, severity=AlarmSeverity[severity])
 
     def __init__(self, prefix: str, *, model: Any, refusal: Callable[[], str]) -> None:
         self.model = model
@@ -224,9 +222,7 @@ def _reading_property(spec: Setting | Reading, name: str, value: Any) -> Any:
     # An alarm group of its own: by default caproto shares one alarm among all records of a group.
     common: dict[str, Any] = {"name": name, "doc": spec.doc, "read_only": True, "alarm_group": name}
     if spec.choices:
-        return pvproperty(
-            dtype=PvpropertyEnum, enum_strings=list(spec.choices), value=value, record="mbbi", **common
-        )
+        return pvproperty(dtype=PvpropertyEnum, enum_strings=list(spec.choices), value=value, record="mbbi", **common)
     if spec.kind is str:
         return pvproperty(
             dtype=PvpropertyChar, value=value, max_length=256, report_as_string=True, record="lsi", **common

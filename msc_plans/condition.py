@@ -57,6 +57,4 @@ class Condition:
         return asdict(self)
 
     def __str__(self) -> str:
-        return (
-            f"{self.nucleation_temperature:g} °C → {self.growth_temperature:g} °C, {self.residence_time:g} s"
-        )
+        return f"{self.nucleation_temperature:g} °C → {self.growth_temperature:g} °C, {self.residence_time:g} s"

@@ -38,7 +38,7 @@ class OpticsSettings(BaseModel):
 
     path_length_cm: float = Field(default=0.1, gt=0)
     cd_concentration_mol_l: float = Field(default=0.02, gt=0, description="Cd in the mixture")
-    saturation_counts: float | None = None
+    saturation_counts: float | None = Field(default=262143.0, description="full scale of the QEPro's 18 bits")
 
 
 class Settings(BaseSettings):
@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     tiled_uri: str = Field(default="", description="a running Tiled server to write to instead of the folder")
     connect_timeout_s: float = Field(default=5.0, gt=0)
     heartbeat_period_s: float = Field(default=2.0, gt=0, description="wall seconds between heartbeats")
-    heartbeat_timeout_s: float = Field(default=
-        60.0, ge=0, description="the IOC's seconds without one; 0 switches it off"
+    heartbeat_timeout_s: float = Field(
+        default=60.0, ge=0, description="the IOC's seconds without one; 0 switches it off"
     )
     geometry: GeometrySettings = GeometrySettings()
     limits: LimitSettings = LimitSettings()

@@ -40,5 +40,5 @@ def nothing_left_behind():
     import psutil
 
     yield
-    gone, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
     assert not alive, f"left running: {[' '.join(p.cmdline()) for p in alive]}"

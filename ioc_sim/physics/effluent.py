@@ -162,9 +162,7 @@ class Chemist:
         shift = 0.5 * (left - right) / (left - 2 * top + right) if left + right < 2 * top else 0.0
         peak_nm = a.wavelength_nm[i] + shift * (a.wavelength_nm[i + 1] - a.wavelength_nm[i - 1]) / 2
         height = float(np.interp(peak_nm, a.wavelength_nm, effluent.sizes @ a.nanocrystals))
-        return float(
-            peak_nm
-        ), height * self.scenario.precursor.cd_mol_l * self.scenario.spectra.path_mm / 10.0
+        return float(peak_nm), height * self.scenario.precursor.cd_mol_l * self.scenario.spectra.path_mm / 10.0
 
     def full_height(self) -> float:
         """First-maximum height with all Cd in 2.7 nm nanocrystals; *accumulated* has 2 % of it as floor."""

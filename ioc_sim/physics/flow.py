@@ -68,9 +68,7 @@ class Journey:
     growth_c: tuple[float, float]
 
 
-def steady_journey(
-    plumbing: Plumbing, nucleation_c: float, growth_c: float, residence_s: float, nodes: int
-) -> Journey:
+def steady_journey(plumbing: Plumbing, nucleation_c: float, growth_c: float, residence_s: float, nodes: int) -> Journey:
     """Return the journey of the 1:1 mixture at steady state; ``residence_s`` is nominal, at 25 °C."""
     flow_ul_s = plumbing.reactor_ul / residence_s
     return Journey(

@@ -169,9 +169,7 @@ class Network:
         jac[self.s, self.s] += 2 * slope
         return jac
 
-    def integrate(
-        self, y0: Array, path: WallPath, times_s: Array, rtol: float = 1e-6, atol: float = 1e-11
-    ) -> Array:
+    def integrate(self, y0: Array, path: WallPath, times_s: Array, rtol: float = 1e-6, atol: float = 1e-11) -> Array:
         """States at increasing ``times_s`` (all positive) of a parcel that follows ``path``, one a row."""
         # wall at rest and heat-up over: the constants stay as they are
         settled_s = 25.0 * path.lag_s if path.start_c == path.end_c else inf

@@ -124,15 +124,11 @@ class Chemistry(_Table):
             lost = sum(units[s] * v for s, v in step.reactants.items())
             lost -= sum(units[s] * v for s, v in step.products.items())
             if abs(lost) > 1e-9:
-                raise ValueError(
-                    f"step {number} ({step.reactants} -> {step.products}) loses {lost:g} CdSe units"
-                )
-            if len(step.orders or step.reactants) > 2:
-                raise ValueError(f"step {number}: a rate may depend on two species at most")
+                raise ValueError(f"step {number} ({step.reactants} -> {step.products}) loses {lost:g} CdSe units")
+            if step.reverse is not None and set(step.products) <= {"M"}:
+                raise ValueError(f"step {number}: a reverse needs a product besides M to set its rate")
             if "NC" in {*step.reactants, *(step.orders or ())} or (step.reverse and "NC" in step.products):
-                raise ValueError(
-                    f"step {number}: NC may only be born; growth and dissolution are its own law"
-                )
+                raise ValueError(f"step {number}: NC may only be born; growth and dissolution are its own law")
         return self
 
 
@@ -247,8 +243,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         return Scenario.model_validate(table)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'scenario'} = {_shown(e['input'])}: {e['msg']}"
-            for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'scenario'} = {_shown(e['input'])}: {e['msg']}" for e in error.errors()
         )
         raise ValueError(f"{origin}: {problems}") from error
 

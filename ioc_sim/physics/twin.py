@@ -57,18 +57,13 @@ class Twin:
     """
 
     def __init__(self, scenario: Scenario, seed: int = 0, clock_s: float = 0.0) -> None:
-        oven_rng, optics_rng, phase_rng = (
-            np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)
-        )
+        oven_rng, optics_rng, phase_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
         self.scenario = scenario
         self.clock_s = clock_s
         self.pumps = {
-            name: SyringePump(scenario.pump, float(phase_rng.uniform(0, 2 * np.pi)))
-            for name in ("Cd", "Se", "Solvent")
+            name: SyringePump(scenario.pump, float(phase_rng.uniform(0, 2 * np.pi))) for name in ("Cd", "Se", "Solvent")
         }
-        self.ovens = {
-            name: Oven(scenario.oven, scenario.ambient_c, oven_rng) for name in ("Nucleation", "Growth")
-        }
+        self.ovens = {name: Oven(scenario.oven, scenario.ambient_c, oven_rng) for name in ("Nucleation", "Growth")}
         self.light_on = True
         self.light_intensity = 1.0
         self.shutter_open = True

@@ -5,9 +5,11 @@ The active-set method of Lawson and Hanson on the normal equations, in the form 
 """
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import get_lapack_funcs
 
 __all__ = ["solve"]
+
+(_POSV,) = get_lapack_funcs(("posv",), dtype=np.float64)
 
 
 def solve(
@@ -86,7 +88,7 @@ def _feasible(
 
 
 def _positive_definite_solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    _, solution, info = lapack.dposv(matrix, vector)
+    _, solution, info = _POSV(matrix, vector)
     if info != 0:
         return np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
     return solution

@@ -95,9 +95,7 @@ def aggregation_number(diameter_nm: float) -> float:
     return math.pi / 6.0 * _positive("diameter_nm", diameter_nm) ** 3 / UNIT_VOLUME_NM3
 
 
-def full_conversion_height(
-    cd_concentration_mol_l: float, path_length_cm: float, diameter_nm: float = 3.6
-) -> float:
+def full_conversion_height(cd_concentration_mol_l: float, path_length_cm: float, diameter_nm: float = 3.6) -> float:
     """Absorbance of the first maximum if all cadmium were in nanocrystals of one diameter.
 
     ``ε(D) · [Cd] / N(D) · path``. As ε ∝ D^2.65 and N ∝ D³ the choice of diameter matters little.

@@ -1,13 +1,13 @@
 """From an absorption spectrum to the families of clusters and the nanocrystals in it."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
+from msc_plans.analysis.accumulation import ACCUMULATED_RATIO, FLOOR, Verdict, accumulated_probability, verdict
 from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.sizing import (
     YU_RANGE_NM,
@@ -16,14 +16,14 @@ from msc_plans.analysis.sizing import (
     yu_diameter_nm,
     yu_slope_nm_per_nm,
 )
-from msc_plans.analysis.uvvis_belief import height_sigma, probability
 from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum, measure_families
+from msc_plans.analysis.uvvis_belief import height_sigma, place_sigma_nm, probability
 from msc_plans.analysis.uvvis_fit import Fit, fit_spectrum
 from msc_plans.analysis.uvvis_model import BASELINE, REST
 from msc_plans.analysis.uvvis_noise import bin_spectrum
+from msc_plans.analysis.uvvis_result import FamilyBand, Nanocrystal, UvVisResult
 
 __all__ = [
-    "ABSENT_RATIO",
     "DETECTED",
     "WINDOW_NM",
     "Accumulation",
@@ -39,97 +39,13 @@ __all__ = [
 WINDOW_NM: Final = (330.0, 750.0)
 """Wavelengths that are looked at, nm, as far as a spectrum has them."""
 DETECTED: Final = 0.95
-"""Probability from which a family counts as detected, and a statement on accumulation as made."""
-ABSENT_RATIO: Final = 0.05
+"""Probability from which a family counts as detected."""
 
 _BIN_NM = 2.0
 _OPTICAL_DENSITY_FROM_NM = 350.0
 _FEWEST_BINS = 25
-
-
-@dataclass(frozen=True)
-class FamilyBand:
-    """One family in one spectrum, there or not.
-
-    Where the spectrum doesn't reach over the band, height, area and concentration are 0 with σ infinite and the
-    probability is NaN.
-    """
-
-    family: str
-    detected: bool
-    """Probability at or above `DETECTED`."""
-    probability: float
-    wavelength_nm: float
-    """Maximum of the band; the table's value where nothing is there."""
-    fwhm_nm: float
-    height: float
-    """Absorbance above everything else in the fit."""
-    area_nm: float
-    """Absorbance times nm."""
-    concentration_mol_l: float
-    """Of clusters, by Yu's extinction for the family's diameter: an extrapolation for clusters."""
-    sigma: dict[str, float] = field(repr=False)
-    """σ of ``wavelength_nm``, ``fwhm_nm``, ``height``, ``area_nm`` and ``concentration_mol_l``."""
-
-
-@dataclass(frozen=True)
-class Nanocrystal:
-    """The regular nanocrystals of a spectrum."""
-
-    wavelength_nm: float
-    """First maximum or shoulder as a person reads it: greatest curvature at the eye's resolution (19 nm)."""
-    band_center_nm: float
-    """Centre of the first transition's band: greatest curvature of the fit itself."""
-    height: float
-    """Absorbance at `wavelength_nm` above the baseline and without the families: what a person reads, and what the
-    sizing curve's extinction belongs to; not only the narrow part of the fit."""
-    fwhm_nm: float
-    """Of the first transition's band, from its inflection points."""
-    diameter_nm: float
-    diameter_in_range: bool
-    """Whether `wavelength_nm` lies where the sizing curve was checked."""
-    aggregation_number: float
-    edge_nm: float
-    """Steepest descent on the red side: what some call the first maximum of a weak shoulder."""
-    sigma: dict[str, float] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class UvVisResult:
-    """What one spectrum says."""
-
-    families: tuple[FamilyBand, ...]
-    """All families of the table, by its order."""
-    nanocrystal: Nanocrystal | None
-    noise: float
-    """Standard deviation of one pixel, absorbance, median over the window."""
-    optical_density_nm: float
-    """Absorbance above the fitted baseline, integrated from 350 nm (or the spectrum's start) to the window's end."""
-    wavelength_nm: np.ndarray = field(repr=False)
-    """Shape (points,), ascending: the finite points inside the window."""
-    absorbance: np.ndarray = field(repr=False)
-    fit: np.ndarray = field(repr=False)
-    rest: np.ndarray = field(repr=False)
-    """The fit without the family bands."""
-    baseline: np.ndarray = field(repr=False)
-    """Offset, drift and scattering alone."""
-    misfit: float = 1.0
-    """χ² per degree of freedom, at least 1; well above 1 the model doesn't describe the spectrum."""
-    nanocrystal_height_sigma: float = 0.0
-    """σ of the nanocrystals' height; without nanocrystals, the height that would have been seen."""
-
-    def family(self, name: str) -> FamilyBand:
-        """The band of this name.
-
-        Raises
-        ------
-        ValueError
-            No such family is in the table.
-        """
-        for band in self.families:
-            if band.family == name:
-                return band
-        raise ValueError(f"no family {name!r} in this result; it has {[band.family for band in self.families]}")
+_NANOCRYSTAL_GAIN = 25.0
+_FLANK_RATIO = 5.0
 
 
 def absorbance(
@@ -234,7 +150,7 @@ def analyse(
     baseline = fit.curve(x, BASELINE)
     rest = baseline + fit.curve(x, REST)
     whole = fit.curve(x)
-    nanocrystal = _nanocrystal(fit, first_maximum(fit))
+    nanocrystal = _nanocrystal(fit, first_maximum(fit), bands)
     od = x >= _OPTICAL_DENSITY_FROM_NM
     limit = math.hypot(
         5.0 * math.sqrt(fit.scale) * float(np.median(binned.sigma)), 0.03 * max(band.height for band in bands)
@@ -288,6 +204,9 @@ def _band(fit: Fit, number: int, family: Family, shape: BandShape, path_length_c
         sigma["height"] = height_sigma(
             from_noise=shape.sigma["height"], height=shape.height, rest=rest, probability=believed
         )
+        sigma["wavelength_nm"], sigma["fwhm_nm"] = place_sigma_nm(
+            family, from_noise=(sigma["wavelength_nm"], sigma["fwhm_nm"]), height=shape.height, rest=rest
+        )
         sigma["area_nm"] = math.hypot(sigma["area_nm"], 1.0645 * shape.fwhm_nm * sigma["height"])
     factor = 1.0 / (extinction_l_mol_cm(family.diameter_nm) * path_length_cm)
     sigma["concentration_mol_l"] = factor * sigma["height"]
@@ -304,17 +223,21 @@ def _band(fit: Fit, number: int, family: Family, shape: BandShape, path_length_c
     )
 
 
-def _nanocrystal(fit: Fit, found: FirstMaximum | None) -> Nanocrystal | None:
-    if found is None or fit.nanocrystal_gain < 25.0:
+def _nanocrystal(fit: Fit, found: FirstMaximum | None, bands: tuple[FamilyBand, ...]) -> Nanocrystal | None:
+    if found is None or fit.nanocrystal_gain < _NANOCRYSTAL_GAIN:
         return None
-    if not 300.0 < found.wavelength_nm < 760.0:
-        return None
+    for band in bands:
+        # A tail of a cluster's band that isn't Gaussian looks like a small band on its flank.
+        close = abs(found.wavelength_nm - band.wavelength_nm) < band.fwhm_nm
+        if band.detected and close and band.height > _FLANK_RATIO * found.height:
+            return None
     diameter = yu_diameter_nm(found.wavelength_nm)
     s_diameter = abs(yu_slope_nm_per_nm(found.wavelength_nm)) * found.sigma["wavelength_nm"]
     number = aggregation_number(diameter)
-    sigma = {
-        key: found.sigma[key] for key in ("wavelength_nm", "band_center_nm", "height", "fwhm_nm")
-    } | {"diameter_nm": s_diameter, "aggregation_number": 3.0 * number * s_diameter / diameter}
+    sigma = {key: found.sigma[key] for key in ("wavelength_nm", "band_center_nm", "height", "fwhm_nm")} | {
+        "diameter_nm": s_diameter,
+        "aggregation_number": 3.0 * number * s_diameter / diameter,
+    }
     return Nanocrystal(
         found.wavelength_nm,
         found.centre_nm,
@@ -337,7 +260,7 @@ class Accumulation:
     ratio_sigma: float
     probability: float
     """That the ratio is at or above the threshold."""
-    verdict: Literal["accumulated", "undecided", "absent"]
+    verdict: Verdict
 
 
 def accumulation(
@@ -345,8 +268,8 @@ def accumulation(
     family: str = "CdSe-437",
     *,
     full_conversion_height: float,
-    threshold: float = 0.085,
-    floor: float = 0.02,
+    threshold: float = ACCUMULATED_RATIO,
+    floor: float = FLOOR,
 ) -> Accumulation:
     """Judge whether a family is accumulated.
 
@@ -375,15 +298,13 @@ def accumulation(
         variance += other.sigma["height"] ** 2 if math.isfinite(other.sigma["height"]) else 0.0
     ratio = band.height / denominator
     sigma = math.hypot(band.sigma["height"], ratio * math.sqrt(variance)) / denominator
-    if not math.isfinite(sigma):
-        return Accumulation(family, ratio, math.inf, 0.5, "undecided")
-    probability = float(ndtr((ratio - threshold) / max(sigma, 1e-12)))
-    verdict: Literal["accumulated", "undecided", "absent"] = "undecided"
-    if probability >= DETECTED and band.detected:
-        verdict = "accumulated"
-    elif probability <= 1.0 - DETECTED:
-        verdict = "absent"
-    return Accumulation(family, ratio, sigma, probability, verdict)
+    return Accumulation(
+        family,
+        ratio,
+        sigma,
+        accumulated_probability(ratio, sigma, threshold),
+        verdict(ratio, sigma, threshold),
+    )
 
 
 def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, float]:

@@ -15,6 +15,8 @@ _FINE_NM = 0.5
 _EYE_SIGMA_NM = 8.0
 """Resolution at which a person reads a maximum or shoulder: on 34 aliquots of two real growth runs, read by hand by
 others, the point of greatest curvature of the spectrum smoothed so falls within 4 nm of the reading in all."""
+_BEND_SIGMAS = 4.0
+_SIZEABLE = 0.2
 _WIDEST_NM = 85.0
 """A bend wider than this (eye's resolution included) belongs to baseline or continuum, not to a transition."""
 _READING_SIGMA_NM = 1.2
@@ -45,7 +47,6 @@ class FirstMaximum:
     centre_nm: float
     edge_nm: float
     height: float
-    band_height: float
     fwhm_nm: float
     sigma: dict[str, float]
 
@@ -132,54 +133,52 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     if not rest.size:
         return None
     basis = fit.model.evaluate(grid, fit.active[rest])
-    coefficients = fit.coefficients[fit.active[rest]]
     covariance = fit.covariance[np.ix_(rest, rest)]
-    step = _EYE_SIGMA_NM / _FINE_NM
-    curve = basis @ coefficients
-    bend = -gaussian_filter1d(curve, step, order=2, mode="nearest") / _FINE_NM**2
+    curve = basis @ fit.coefficients[fit.active[rest]]
+    bend_basis = _bend(basis, _EYE_SIGMA_NM)
+    bend = bend_basis @ fit.coefficients[fit.active[rest]]
     peaks = 1 + np.flatnonzero((bend[1:-1] > bend[:-2]) & (bend[1:-1] >= bend[2:]) & (bend[1:-1] > 0))
-    peaks = peaks[(grid[peaks] >= low) & (grid[peaks] <= high)]
-    bend_basis = None
-    strong = []
-    for k in peaks:
-        half_width, band = _bend_width(bend, k)
-        strong.append((k, half_width, band))
-    if not strong:
-        return None
-    bend_basis = -gaussian_filter1d(basis, step, axis=0, order=2, mode="nearest") / _FINE_NM**2
     candidates = []
-    for k, half_width, band in strong:
-        row = bend_basis[k]
-        sigma_bend = float(np.sqrt(max(row @ covariance @ row, 0.0)))
-        if bend[k] > 4.0 * sigma_bend and curve[k] > 0 and FWHM_PER_SIGMA * half_width < _WIDEST_NM:
-            candidates.append((k, half_width, band, sigma_bend))
+    for k in peaks[(grid[peaks] >= low) & (grid[peaks] <= high)]:
+        half_width, band = _bend_width(bend, k)
+        real = bend[k] > _BEND_SIGMAS * _deviation(bend_basis[k], covariance) and curve[k] > 0
+        if real and FWHM_PER_SIGMA * half_width < _WIDEST_NM:
+            candidates.append((int(k), half_width, band))
     if not candidates:
         return None
-    strongest = max(band for _, _, band, _ in candidates)
-    k, half_width, band, sigma_bend = [c for c in candidates if c[2] >= 0.2 * strongest][-1]
-    # δp = −δF/F' with F = d(bend)/dλ at the reading.
+    strongest = max(band for _, _, band in candidates)
+    k, half_width, _ = [c for c in candidates if c[2] >= _SIZEABLE * strongest][-1]
+
+    curvature = float(bend[k + 1] - 2 * bend[k] + bend[k - 1])
+    place = float(grid[k]) - _FINE_NM * 0.5 * float(bend[k + 1] - bend[k - 1]) / min(curvature, -1e-300)
+    # At the reading F = d(bend)/dλ is 0; an error δF moves it by −δF/F'.
     slope_row = (bend_basis[k + 1] - bend_basis[k - 1]) / (2 * _FINE_NM)
-    turning = abs(float(bend[k + 1] - 2 * bend[k] + bend[k - 1])) / _FINE_NM**2
-    s_place = float(np.sqrt(max(slope_row @ covariance @ slope_row, 0.0))) / max(turning, 1e-15)
-    offset = 0.5 * float(bend[k - 1] - bend[k + 1]) / float(bend[k - 1] - 2 * bend[k] + bend[k + 1])
-    place = float(grid[k]) + _FINE_NM * offset
-    s_height = float(np.hypot(np.sqrt(max(basis[k] @ covariance @ basis[k], 0.0)), _HEIGHT_SHARE * curve[k]))
+    s_place = min(30.0, _deviation(slope_row, covariance) / max(-curvature / _FINE_NM**2, 1e-15))
+
     slope = np.gradient(gaussian_filter1d(curve, 2.0 / _FINE_NM, mode="nearest"), _FINE_NM)
     red = slice(k, min(len(grid), k + int(2.5 * half_width / _FINE_NM) + 2))
-    edge = float(grid[red][int(np.argmin(slope[red]))])
-    fine_bend = -gaussian_filter1d(curve, 2.0 / _FINE_NM, order=2, mode="nearest")
     near = slice(max(0, k - int(12 / _FINE_NM)), k + int(12 / _FINE_NM) + 1)
-    centre = float(grid[near][int(np.argmax(fine_bend[near]))])
     # The eye's resolution adds in quadrature to the band's own width.
     fwhm = FWHM_PER_SIGMA * float(np.sqrt(max(half_width**2 - _EYE_SIGMA_NM**2, 9.0)))
     sigma = {
-        "wavelength_nm": float(np.hypot(min(s_place, 30.0), _READING_SIGMA_NM)),
-        "band_center_nm": float(np.hypot(min(s_place, 30.0), 1.3)),
-        "height": s_height,
-        "fwhm_nm": float(np.hypot(2.0 * min(s_place, 30.0), 0.1 * fwhm)),
-        "bend": sigma_bend / float(bend[k]),
+        "wavelength_nm": float(np.hypot(s_place, _READING_SIGMA_NM)),
+        "band_center_nm": float(np.hypot(s_place, 1.3)),
+        "height": float(np.hypot(_deviation(basis[k], covariance), _HEIGHT_SHARE * curve[k])),
+        "fwhm_nm": float(np.hypot(2.0 * s_place, 0.1 * fwhm)),
     }
-    return FirstMaximum(place, centre, edge, float(curve[k]), band, fwhm, sigma)
+    centre = float(grid[near][int(np.argmax(_bend(curve, 2.0)[near]))])
+    edge = float(grid[red][int(np.argmin(slope[red]))])
+    return FirstMaximum(place, centre, edge, float(curve[k]), fwhm, sigma)
+
+
+def _bend(curve: np.ndarray, resolution_nm: float) -> np.ndarray:
+    """Minus the second derivative along the first axis at a resolution (σ), 1/nm²."""
+    smooth = gaussian_filter1d(curve, resolution_nm / _FINE_NM, axis=0, order=2, mode="nearest")
+    return -smooth / _FINE_NM**2
+
+
+def _deviation(row: np.ndarray, covariance: np.ndarray) -> float:
+    return float(np.sqrt(max(row @ covariance @ row, 0.0)))
 
 
 def _bend_width(bend: np.ndarray, k: int) -> tuple[float, float]:
@@ -195,5 +194,3 @@ def _bend_width(bend: np.ndarray, k: int) -> tuple[float, float]:
     half_width = max(half_width, _EYE_SIGMA_NM)
     smoothing = half_width / np.sqrt(max(half_width**2 - _EYE_SIGMA_NM**2, 9.0))
     return half_width, float(bend[k] * half_width**2 * smoothing)
-
-

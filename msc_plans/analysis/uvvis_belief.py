@@ -13,10 +13,11 @@ from scipy.special import expit
 
 from msc_plans.analysis.families import Family
 
-__all__ = ["height_sigma", "probability"]
+__all__ = ["height_sigma", "place_sigma_nm", "probability"]
 
 _CONSTANT, _GAIN, _GAIN_SQUARED, _STANDING, _WIDE, _AWAY = -2.091, 0.936, 0.076, 1.366, -9.249, -2.888
 _SHAPE, _OVERLAP = 0.03, 0.0156
+_PLACE_NM, _WIDTH_NM = (0.25, 0.2), (0.8, 1.0)
 
 
 def probability(
@@ -59,3 +60,19 @@ def height_sigma(*, from_noise: float, height: float, rest: float, probability: 
     variance = from_noise**2 + (_SHAPE * height) ** 2
     variance += _OVERLAP * height * max(rest, 0.0) + (1.0 - probability) * height**2
     return math.sqrt(variance)
+
+
+def place_sigma_nm(
+    family: Family, *, from_noise: tuple[float, float], height: float, rest: float
+) -> tuple[float, float]:
+    """σ of a band's maximum and of its FWHM, nm: noise, and what overlaps it; at most what the family allows."""
+    narrow, wide = family.fwhm_nm
+    limits = (family.tolerance_nm, 0.5 * (wide - narrow))
+    if height <= 0:
+        return limits
+    overlap = math.sqrt(max(rest, 0.0) / height)
+    place, width = (
+        min(limit, math.hypot(noise, own + share * overlap))
+        for limit, noise, (own, share) in zip(limits, from_noise, (_PLACE_NM, _WIDTH_NM), strict=True)
+    )
+    return place, width

@@ -93,5 +93,3 @@ def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
         np.maximum(gains, 0.0),
         max(0.0, nanocrystal_gain),
     )
-
-

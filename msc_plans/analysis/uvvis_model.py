@@ -121,10 +121,18 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         offsets = family.tolerance_nm * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
         sigma_nm, offset = (grid.ravel() for grid in np.meshgrid(widths, offsets))
         add(number, _WAVELENGTH, family.wavelength_nm + offset, sigma_nm)
-        odd = (offset / family.tolerance_nm) ** 2 + (np.log(sigma_nm / np.sqrt(widths[0] * widths[-1])) / np.log(widths[-1] / widths[0]) * 2.0) ** 2
+        odd = (offset / family.tolerance_nm) ** 2 + (
+            np.log(sigma_nm / np.sqrt(widths[0] * widths[-1])) / np.log(widths[-1] / widths[0]) * 2.0
+        ) ** 2
         oddities.append(_ODD * odd)
-    joined = [np.concatenate(parts) for parts in (kinds, shapes, centres, sigmas)]
-    return Dictionary(*joined, np.concatenate([np.zeros(len(joined[0]) - sum(map(len, oddities))), *oddities]))
+    costs_nothing = np.zeros(sum(map(len, kinds)) - sum(map(len, oddities)))
+    return Dictionary(
+        kind=np.concatenate(kinds),
+        shape=np.concatenate(shapes),
+        centre=np.concatenate(centres),
+        sigma=np.concatenate(sigmas),
+        oddity=np.concatenate([costs_nothing, *oddities]),
+    )
 
 
 def _narrowest_fwhm_nm(centre_nm: float) -> float:

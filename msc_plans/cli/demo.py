@@ -18,6 +18,7 @@ __all__ = ["add_arguments", "run"]
 MAX_CONDITIONS = 8
 RESIDENCE_TIME_S = 14.0
 THRESHOLD = 0.085
+PARTICLES = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,20 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--goal", default="map", help="what to look for (default: %(default)s)")
     parser.add_argument("--family", default="CdSe-437", help="which cluster family (default: %(default)s)")
-    parser.add_argument(
-        "--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)"
-    )
+    parser.add_argument("--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)")
     parser.add_argument(
         "--time-scale", type=float, default=200.0, help="twin seconds per second (default: %(default)s)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of noise and advisor (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of noise and advisor (default: %(default)s)")
     parser.add_argument("--ioc-port", type=int, default=0, help="Channel Access port (default: a free one)")
     parser.add_argument("--tiled-port", type=int, default=0, help="Tiled port (default: a free one)")
-    parser.add_argument(
-        "--keep", action="store_true", help="leave IOC and Tiled running and say how to attach"
-    )
+    parser.add_argument("--keep", action="store_true", help="leave IOC and Tiled running and say how to attach")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,9 +96,7 @@ class Demo:
         from msc_plans.cli.simulator import Simulator, SimulatorError
 
         args, keep = self.args, self.args.keep
-        print(
-            f"Starting the simulated reactor ({args.scenario}, {args.time_scale:g}x) and Tiled …", flush=True
-        )
+        print(f"Starting the simulated reactor ({args.scenario}, {args.time_scale:g}x) and Tiled …", flush=True)
         self.store.mkdir(parents=True, exist_ok=True)
         self.simulator = Simulator(
             scenario=args.scenario, seed=args.seed, time_scale=args.time_scale, port=args.ioc_port,
@@ -139,17 +132,12 @@ class Demo:
         from msc_plans.kinetics.solver import Reactor
         from msc_plans.plans import msc_campaign
         from msc_plans.settings import OpticsSettings, Settings
-        from msc_plans.storage import close_catalog, open_catalog
         from msc_plans.views.lines import CampaignLines
 
-        settings = Settings(store=self.store)
-        catalog = open_catalog(self.tiled.uri, self.tiled.api_key)
-        stack.callback(close_catalog, catalog)
+        settings = Settings(prefix="MSC:", store=self.store, tiled_uri="")
         collected = Collected(self.args.family)
         lines = CampaignLines(write=tqdm_write, family=self.args.family)
-        session = open_session(
-            settings, catalog=catalog, time_scale=self.args.time_scale, listeners=[lines, collected]
-        )
+        session = open_session(settings, listeners=[lines, collected])
         stack.callback(session.close)
         optics: OpticsSettings = settings.optics
         geometry = session.reactor.geometry
@@ -163,6 +151,7 @@ class Demo:
             ),
             optics=Optics(path_length_cm=optics.path_length_cm),
             seed=self.args.seed,
+            particles=PARTICLES,
             checkpoint_path=self.store / "advisor.json",
         )
         print(f"Campaign: {self.goal}, at most {self.args.conditions} conditions.", flush=True)
@@ -245,12 +234,17 @@ class Collected:
         from msc_plans.condition import Condition
         from msc_plans.views.campaign import Measured
 
+        wavelength, absorbance = (np.asarray(data[key], float) for key in ("wavelength_nm", "absorbance"))
+        fitted, rest = (np.asarray(data[key], float) for key in ("fit_wavelength_nm", "rest"))
+        use = np.isfinite(absorbance) & (wavelength >= fitted[0]) & (wavelength <= fitted[-1])
+        x, y = wavelength[use], absorbance[use]
         self.measured.append(
             Measured(
                 Condition.from_mapping(condition),
                 data,
-                np.asarray(data["wavelength_nm"], float),
-                np.asarray(data["absorbance"], float),
+                x,
+                y,
+                y - np.interp(x, fitted, rest),
                 verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], THRESHOLD),
             )
         )

@@ -4,8 +4,10 @@
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
@@ -13,18 +15,21 @@ os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 from bluesky.run_engine import RunEngine
 from ophyd import EpicsSignalRO
 
-from devices import FlowReactor, Geometry, Limits, Spectrometer, connect, use_clock
+from devices import FlowReactor, Geometry, Limits, Spectrometer, connect, disconnect, use_clock
 from devices.connect import signal_clock
+from devices.move import number
 from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.protocols import Documents
-from msc_plans.settings import Settings
-from msc_plans.storage import RunWriter
+from msc_plans.settings import OpticsSettings, Settings  # noqa: E402
+from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_catalog, open_catalog  # noqa: E402
 from msc_plans.views.progress import WaitingBars
 
 __all__ = ["Session", "open_session"]
+
+_SIMULATOR_ANSWERS_WITHIN_S = 1.0
 
 
 @dataclass
@@ -34,15 +39,13 @@ class Session:
     Attributes
     ----------
     RE : RunEngine
-        With baseline, progress bars, store and live analysis subscribed.
+        With progress bars, store and live analysis.
     reactor, spectrometer
         The devices, connected.
     uvvis : UvVisCallback
         Live analysis; ``outcome(uid)`` is the future of a run's result.
     catalog
         The store's catalogue; runs turn up in it as they are written.
-    writer : RunWriter
-        Writes raw, analysis and suggestion runs.
     """
 
     settings: Settings
@@ -51,85 +54,99 @@ class Session:
     spectrometer: Spectrometer
     uvvis: UvVisCallback
     catalog: Any
-    writer: RunWriter
-    listeners: list[Documents]
-    _closing: list[Callable[[], Any]] = field(default_factory=list)
+    _listeners: list[Documents]
+    _closing: ExitStack
 
-    def publish(self, metadata: Any, data: Any) -> str:
+    def publish(self, metadata: Mapping[str, Any], data: Mapping[str, Any]) -> str:
         """Publish a run of one event, such as a suggestion, to the store and all listeners."""
-        return publish_run(self.listeners, metadata, data)
+        return publish_run(self._listeners, metadata, data)
 
     def close(self) -> None:
-        """End the heartbeat and write what is still to be written; the reactor stays as it is."""
-        while self._closing:
-            self._closing.pop()()
+        """Write what is still to be written, end the heartbeat, disconnect; the reactor stays as it is."""
+        self._closing.close()
+
+    def close_at_exit(self) -> None:
+        """Close when the interpreter ends."""
+        # Not atexit: it runs after the thread pools that Channel Access needs have been shut down.
+        threading._register_atexit(self.close)  # type: ignore[attr-defined]
 
 
-def open_session(
-    settings: Settings,
-    *,
-    catalog: Any,
-    time_scale: float = 1.0,
-    simulated: bool = True,
-    listeners: Sequence[Documents] = (),
-) -> Session:
-    """Connect to the reactor and join everything.
+def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> Session:
+    """Connect to the reactor and the store and join everything; one session a process.
+
+    The twin's clock is used where there is one. Without ``settings.tiled_uri`` a Tiled server is started on
+    the store's folder, unless one serves it already.
 
     Parameters
     ----------
     settings : Settings
-        Prefix, volumes, limits, optics.
-    catalog
-        From :func:`msc_plans.storage.open_catalog`.
-    time_scale : float
-        Of the simulated reactor: the heartbeat's timeout is in its seconds.
-    simulated : bool
-        Run dwell and timeouts on the twin's clock.
+        Prefix, store, volumes, limits, optics.
     listeners : sequence of callables
-        Also get the documents of analyses and suggestions.
+        Get the documents of analyses and suggestions, as the store does.
 
     Raises
     ------
     NoAnswerError
         The IOC does not answer.
     """
-    limits = Limits(**settings.limits.model_dump())
-    geometry = Geometry(**settings.geometry.model_dump())
-    reactor = FlowReactor(settings.prefix, name="reactor", geometry=geometry, limits=limits)
-    spectrometer = Spectrometer(f"{settings.prefix}Spec:", name="spectrometer")
-    for device in (reactor, spectrometer):
-        connect(device, timeout_s=settings.connect_timeout_s)
-    closing: list[Callable[[], Any]] = []
-    if simulated:
-        signal = EpicsSignalRO(f"{settings.prefix}Sim:Clock", name="sim_clock", auto_monitor=True)
-        connect(signal, timeout_s=settings.connect_timeout_s)
+    with ExitStack() as stack:
+        stack.callback(disconnect)
+        limits = Limits(**settings.limits.model_dump())
+        geometry = Geometry(**settings.geometry.model_dump())
+        reactor = FlowReactor(settings.prefix, name="reactor", geometry=geometry, limits=limits)
+        spectrometer = Spectrometer(f"{settings.prefix}Spec:", name="spectrometer")
         for device in (reactor, spectrometer):
-            use_clock(device, signal_clock(signal))
+            connect(device, timeout_s=settings.connect_timeout_s)
+        time_scale = _use_simulated_clock(settings.prefix, reactor, spectrometer)
+        catalog = _open_store(settings, stack)
+        writer = RunWriter(catalog, settings.store / "backup")
+        stack.callback(writer.close)
+        all_listeners: list[Documents] = [writer, *listeners]
+        uvvis = UvVisCallback(_uvvis_settings(settings.optics, spectrometer.name), all_listeners)
+        analysis = Threaded(uvvis, name="live uvvis")
+        stack.callback(analysis.close)
+        RE = RunEngine({})
+        RE.waiting_hook = WaitingBars()  # type: ignore[assignment]
+        RE.subscribe(writer)
+        RE.subscribe(analysis)
+        if settings.heartbeat_timeout_s:
+            timeout_s = settings.heartbeat_timeout_s * time_scale
+            reactor.interlock.start_heartbeat(period_s=settings.heartbeat_period_s, timeout_s=timeout_s)
+            stack.callback(reactor.interlock.stop_heartbeat, watch_off=True)
+        return Session(settings, RE, reactor, spectrometer, uvvis, catalog, all_listeners, stack.pop_all())
 
-    RE = RunEngine({})
-    RE.waiting_hook = WaitingBars()  # type: ignore[assignment]
-    writer = RunWriter(catalog, settings.store / "backup")
-    closing.append(writer.close)
-    all_listeners: list[Documents] = [writer, *listeners]
-    optics = settings.optics
-    uvvis = UvVisCallback(
-        UvVisSettings(
-            spectrometer=spectrometer.name,
-            path_length_cm=optics.path_length_cm,
-            full_conversion_height=full_conversion_height(
-                optics.cd_concentration_mol_l, optics.path_length_cm
-            ),
-            saturation=optics.saturation_counts,
-        ),
-        all_listeners,
+
+def _use_simulated_clock(prefix: str, *devices: Any) -> float:
+    """Run the devices on the twin's clock; return its time scale, or 1 for a real reactor."""
+    clock = EpicsSignalRO(f"{prefix}Sim:Clock", name="sim_clock", auto_monitor=True)
+    scale = EpicsSignalRO(f"{prefix}Sim:TimeScale", name="sim_time_scale")
+    try:
+        for signal in (clock, scale):
+            signal.wait_for_connection(timeout=_SIMULATOR_ANSWERS_WITHIN_S)
+    except TimeoutError:
+        return 1.0
+    for device in devices:
+        use_clock(device, signal_clock(clock))
+    return number(scale)
+
+
+def _open_store(settings: Settings, stack: ExitStack) -> Any:
+    if settings.tiled_uri:
+        catalog = open_catalog(settings.tiled_uri)
+    else:
+        with suppress(StoreBusyError):
+            server = TiledServer(settings.store)
+            server.start()
+            stack.callback(server.stop)
+        catalog = open_catalog(settings.store)
+    stack.callback(close_catalog, catalog)
+    return catalog
+
+
+def _uvvis_settings(optics: OpticsSettings, spectrometer: str) -> UvVisSettings:
+    return UvVisSettings(
+        spectrometer=spectrometer,
+        path_length_cm=optics.path_length_cm,
+        full_conversion_height=full_conversion_height(optics.cd_concentration_mol_l, optics.path_length_cm),
+        saturation=optics.saturation_counts,
     )
-    analysis = Threaded(uvvis, name="live uvvis")
-    closing.append(analysis.close)
-    RE.subscribe(writer)
-    RE.subscribe(analysis)
-    if settings.heartbeat_timeout_s:
-        reactor.interlock.start_heartbeat(
-            period_s=settings.heartbeat_period_s, timeout_s=settings.heartbeat_timeout_s * time_scale
-        )
-        closing.append(lambda: reactor.interlock.stop_heartbeat(watch_off=True))
-    return Session(settings, RE, reactor, spectrometer, uvvis, catalog, writer, all_listeners, closing)

@@ -92,9 +92,7 @@ def msc_campaign(
         raise ValueError(f"max_conditions must be 1 or more, not {max_conditions}")
     campaign_uid = campaign_uid or str(uuid.uuid4())
     with ThreadPoolExecutor(1, thread_name_prefix="advisor") as worker:
-        loop = _Campaign(
-            reactor, spectrometer, advisor, results, publish, worker, campaign_uid, dict(md or {})
-        )
+        loop = _Campaign(reactor, spectrometer, advisor, results, publish, worker, campaign_uid, dict(md or {}))
         yield from safely(loop.run(max_conditions, failures_allowed), reactor, spectrometer)
     yield from make_safe(reactor, spectrometer)
     return campaign_uid
@@ -115,9 +113,7 @@ class _Campaign:
         failed_in_a_row = 0
         suggestion = yield from self._suggest()
         first = Condition.from_mapping(suggestion)
-        yield from bring_up(
-            self.reactor, self.spectrometer, first.nucleation_temperature, first.growth_temperature
-        )
+        yield from bring_up(self.reactor, self.spectrometer, first.nucleation_temperature, first.growth_temperature)
         for number in range(1, max_conditions + 1):
             try:
                 yield from self._measure(suggestion)
@@ -127,9 +123,7 @@ class _Campaign:
                 cause = error.__cause__ or error
                 log.warning("%s failed: %s", Condition.from_mapping(suggestion), cause)
                 failed = suggestion
-                yield from compute(
-                    self.worker, lambda failed=failed: self.advisor.register_failures([failed])
-                )
+                yield from compute(self.worker, lambda failed=failed: self.advisor.register_failures([failed]))
                 if failed_in_a_row > failures_allowed:
                     raise CampaignFailedError(
                         f"{failed_in_a_row} conditions failed in a row, the last at "
@@ -170,4 +164,3 @@ class _Campaign:
         outcome = yield from wait_for_future(self.results.outcome(uid))
         point = {"_id": trial_id, **condition.as_dict(), **outcome}
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))
-

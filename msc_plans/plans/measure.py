@@ -47,9 +47,7 @@ def bring_up(
     reactor.nucleation.check_value(nucleation_temperature)
     reactor.growth.check_value(growth_temperature)
     if not integration_time_ms > 0 or num_spectra < 1:
-        raise ValueError(
-            f"integration time {integration_time_ms} ms and {num_spectra} spectra: both must be above 0"
-        )
+        raise ValueError(f"integration time {integration_time_ms} ms and {num_spectra} spectra: both must be above 0")
 
     def _bring_up() -> MsgGenerator[None]:
         yield from bps.abs_set(reactor.nucleation.setpoint, nucleation_temperature, group="ovens")
@@ -183,6 +181,4 @@ def _require_dark_and_reference(spectrometer: SpectrometerLike) -> MsgGenerator[
     ):
         available = yield from bps.rd(signal)
         if available == "No":
-            raise ValueError(
-                f"{spectrometer.name} has no {what} yet; run bring_up or take_dark_and_reference"
-            )
+            raise ValueError(f"{spectrometer.name} has no {what} yet; run bring_up or take_dark_and_reference")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,18 +12,40 @@ from msc_plans.condition import Condition
 
 __all__ = ["MapPrediction", "Measured", "campaign_figure"]
 
-_VERDICTS = {"accumulated": "#d62728", "undecided": "#ffffff", "absent": "#3b4cc0"}
+_COLOURS = {"accumulated": "#d62728", "undecided": "#8c8c8c", "absent": "#3b4cc0"}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured condition: its outcome record and the spectrum behind it."""
+    """One measured condition: its outcome record, its spectrum, and the spectrum less all that is no family.
+
+    ``absorbance`` and ``families`` have the shape of ``wavelength_nm``, which ascends.
+    """
 
     condition: Condition
     outcome: Mapping[str, float]
     wavelength_nm: NDArray[np.float64]
     absorbance: NDArray[np.float64]
+    families: NDArray[np.float64]
     verdict: str
+
+    @property
+    def scale(self) -> float:
+        """Absorbance of the first NC maximum, or of the highest point beyond 380 nm without one."""
+        at = self.outcome["nc_wavelength_nm"]
+        if np.isfinite(at):
+            return max(float(np.interp(at, self.wavelength_nm, self.absorbance)), 1e-3)
+        return float(np.max(self.absorbance[self.wavelength_nm > 380.0], initial=1e-3))
+
+    def marks(self) -> dict[str, float]:
+        """Return the wavelengths (nm) of the detected families and of the nanocrystals (``NC``)."""
+        found = {
+            key.removesuffix("_probability"): self.outcome[key.replace("_probability", "_wavelength_nm")]
+            for key, value in self.outcome.items()
+            if key.endswith("_probability") and value >= 0.95
+        }
+        found["NC"] = self.outcome["nc_wavelength_nm"]
+        return {name: float(at) for name, at in found.items() if np.isfinite(at)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,7 @@ class MapPrediction:
 
 
 def campaign_figure(measured: Sequence[Measured], prediction: MapPrediction, title: str) -> Figure:
-    """Draw spectra (left) and the map (right).
+    """Draw the spectra, what the families add to them, and the map.
 
     Parameters
     ----------
@@ -51,63 +72,55 @@ def campaign_figure(measured: Sequence[Measured], prediction: MapPrediction, tit
     prediction : MapPrediction
         What the model makes of them.
     title : str
-        Above both.
+        Above all.
     """
-    figure = Figure(figsize=(12.5, 5.8), layout="constrained")
+    figure = Figure(figsize=(15.0, 5.8), layout="constrained")
     figure.suptitle(title, fontsize=12)
-    left, right = figure.subplots(1, 2, width_ratios=[1.05, 1])
-    _spectra(left, measured)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.0, 0.8, 1.15])
+    ordered = sorted(enumerate(measured, 1), key=lambda item: item[1].condition)
+    _spectra(left, ordered)
+    _families(middle, ordered)
     _map(figure, right, measured, prediction)
     return figure
 
 
-def _spectra(axes: Axes, measured: Sequence[Measured]) -> None:
-    window = (340.0, 640.0)
-    order = sorted(enumerate(measured, 1), key=lambda item: item[1].condition)
-    heights = [_highest(m, (380.0, window[1])) for _, m in order]
-    step = 0.55 * max(heights, default=1.0)
-    for level, (number, m) in enumerate(order):
-        inside = (m.wavelength_nm > window[0]) & (m.wavelength_nm < window[1])
-        offset = level * step
-        colour = _VERDICTS[m.verdict] if m.verdict != "undecided" else "#888888"
-        axes.plot(m.wavelength_nm[inside], m.absorbance[inside] + offset, color=colour, lw=1.0)
-        for family, wavelength, height in _marks(m.outcome):
-            y = float(np.interp(wavelength, *_ascending(m))) + offset
-            axes.plot(wavelength, y, "v", color="black", ms=4)
-            if family == "NC":
-                axes.annotate(f"{wavelength:.0f}", (wavelength, y), (0, 5), textcoords="offset points",
-                              ha="center", fontsize=7)  # fmt: skip
-            del height
+def _spectra(axes: Axes, ordered: Sequence[tuple[int, Measured]]) -> None:
+    low, high = 380.0, 640.0
+    for level, (number, m) in enumerate(ordered):
+        inside = (m.wavelength_nm > low) & (m.wavelength_nm < high)
+        x, y = m.wavelength_nm[inside], m.absorbance[inside] / m.scale + level
+        axes.plot(x, y, color=_COLOURS[m.verdict], lw=1.1, zorder=20 - level)
+        for name, at in m.marks().items():
+            top = float(np.interp(at, x, y))
+            axes.plot(at, top, "v", color="black", ms=4, zorder=30)
+            if name == "NC":
+                axes.annotate(f"{at:.0f}", (at, top), (0, 5), textcoords="offset points", ha="center", fontsize=7)
         label = f"{number}: {m.condition.nucleation_temperature:g} °C"
-        axes.annotate(label, (window[1], offset), (-4, 3), textcoords="offset points", ha="right", fontsize=8)
+        axes.annotate(label, (high, level), (-4, 3), textcoords="offset points", ha="right", fontsize=8)
+    axes.set(xlim=(low, high), ylim=(-0.2, len(ordered) + 2.0), xlabel="wavelength / nm", yticks=[])
+    axes.set_ylabel("absorbance / that at the NC maximum (offset by 1)")
+    axes.set_title("spectra with the peaks found", fontsize=10)
+
+
+def _families(axes: Axes, ordered: Sequence[tuple[int, Measured]]) -> None:
+    low, high = 370.0, 500.0
+    step = 0.25
+    for level, (number, m) in enumerate(ordered):
+        inside = (m.wavelength_nm > low) & (m.wavelength_nm < high)
+        x, y = m.wavelength_nm[inside], m.families[inside] / m.scale + step * level
+        axes.plot(x, y, color=_COLOURS[m.verdict], lw=1.1)
+        axes.axhline(step * level, color="black", lw=0.4, alpha=0.4)
+        for name, at in m.marks().items():
+            if name != "NC":
+                axes.plot(at, float(np.interp(at, x, y)) + 0.03, "v", color="black", ms=4)
+        axes.annotate(str(number), (high, step * level), (-4, 3), textcoords="offset points", ha="right", fontsize=8)
     for wavelength in (382, 403, 437, 465):
-        axes.axvline(wavelength, color="black", lw=0.5, ls=":", alpha=0.5)
-        axes.annotate(str(wavelength), (wavelength, 1.0), (0, 2), xycoords=("data", "axes fraction"),
+        axes.axvline(wavelength, color="black", lw=0.5, ls=":", alpha=0.6)
+        axes.annotate(str(wavelength), (wavelength, 1.0), (0, -10), xycoords=("data", "axes fraction"),
                       textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
-    top = (len(order) - 1) * step + max(heights, default=1.0) * 1.15
-    axes.set(xlim=window, ylim=(-0.15 * step, top), xlabel="wavelength / nm", ylabel="absorbance (offset)")
-
-
-def _highest(m: Measured, window: tuple[float, float]) -> float:
-    inside = (m.wavelength_nm > window[0]) & (m.wavelength_nm < window[1]) & np.isfinite(m.absorbance)
-    return float(np.max(m.absorbance[inside], initial=1e-3))
-
-
-def _ascending(m: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    good = np.isfinite(m.absorbance)
-    order = np.argsort(m.wavelength_nm[good])
-    return m.wavelength_nm[good][order], m.absorbance[good][order]
-
-
-def _marks(outcome: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    marks = [
-        (key.removesuffix("_probability"), outcome[key.replace("_probability", "_wavelength_nm")], value)
-        for key, value in outcome.items()
-        if key.endswith("_probability") and value >= 0.95
-    ]
-    if np.isfinite(outcome["nc_wavelength_nm"]):
-        marks.append(("NC", outcome["nc_wavelength_nm"], outcome["nc_height"]))
-    return [mark for mark in marks if np.isfinite(mark[1])]
+    axes.set(xlim=(low, high), ylim=(-0.1, step * (len(ordered) + 1.2)), xlabel="wavelength / nm", yticks=[])
+    axes.set_ylabel(f"same scale, less the fitted rest (offset by {step:g})")
+    axes.set_title("what the cluster families add", fontsize=10)
 
 
 def _map(figure: Figure, axes: Axes, measured: Sequence[Measured], prediction: MapPrediction) -> None:
@@ -121,15 +134,14 @@ def _map(figure: Figure, axes: Axes, measured: Sequence[Measured], prediction: M
             prediction.temperature, prediction.residence_time, prediction.ratio,
             levels=[prediction.threshold], colors="white", linewidths=1.2,
         )  # fmt: skip
-        axes.clabel(
-            contour, fmt={prediction.threshold: f"accumulated ({prediction.threshold:g})"}, fontsize=7
-        )
+        axes.clabel(contour, fmt={prediction.threshold: f"accumulated ({prediction.threshold:g})"}, fontsize=7)
     for number, m in enumerate(measured, 1):
         x, y = m.condition.nucleation_temperature, m.condition.residence_time
-        axes.plot(x, y, "o", ms=13, mfc=_VERDICTS[m.verdict], mec="black", mew=1.0, clip_on=False, zorder=5)
+        axes.plot(x, y, "o", ms=13, mfc=_COLOURS[m.verdict], mec="white", mew=1.2, clip_on=False, zorder=5)
         axes.annotate(str(number), (x, y), ha="center", va="center", fontsize=8, zorder=6, annotation_clip=False,
-                      color="black" if m.verdict == "undecided" else "white")  # fmt: skip
-    for verdict, colour in _VERDICTS.items():
-        axes.plot([], [], "o", mfc=colour, mec="black", label=verdict)
-    axes.legend(loc="lower left", fontsize=8, title=prediction.family, title_fontsize=8)
+                      color="white")  # fmt: skip
+    for verdict, colour in _COLOURS.items():
+        axes.plot([], [], "o", color=colour, label=verdict)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, fontsize=8, frameon=False)
+    axes.set_title(f"{prediction.family}: measured (numbers) and predicted (colour)", fontsize=10)
     axes.set(xlabel="temperature of both ovens / °C", ylabel="residence time / s")

@@ -80,7 +80,12 @@ def test_no_record_serves_the_twins_true_values(pvdb):
 
 @pytest.mark.parametrize(
     ("name", "units"),
-    [("Oven:Growth:LOOP1:PV:RBV", "degC"), ("Pump:Cd:IVOLUME:RBV", "uL"), ("Spec:X_AXIS", "nm"), ("Reactor:Pressure", "bar")],
+    [
+        ("Oven:Growth:LOOP1:PV:RBV", "degC"),
+        ("Pump:Cd:IVOLUME:RBV", "uL"),
+        ("Spec:X_AXIS", "nm"),
+        ("Reactor:Pressure", "bar"),
+    ],
 )
 def test_records_carry_their_units(pvdb, name, units):
     assert pvdb[f"X:{name}"].units == units

@@ -100,9 +100,7 @@ def test_plug_flow_limit_agrees_with_an_independent_integration(temperature_c, t
     path = WallPath(temperature_c, temperature_c, 25.0, 1.0, lag_s)
     ours = network.integrate(network.initial(1.0), path, np.array([time_s]), rtol=1e-9, atol=1e-14)[0]
     start = network.initial(1.0)
-    other = solve_ivp(
-        by_hand(scenario, temperature_c, lag_s), (0, time_s), start, "LSODA", rtol=1e-9, atol=1e-14
-    )
+    other = solve_ivp(by_hand(scenario, temperature_c, lag_s), (0, time_s), start, "LSODA", rtol=1e-9, atol=1e-14)
     assert ours == pytest.approx(other.y[:, -1], rel=1e-6, abs=1e-9)
 
 
@@ -141,9 +139,7 @@ def test_jacobian_is_the_derivative():
     y = 1e-2 * np.random.default_rng(0).random(network.size)
     y[network.q] = 150 * y[network.n]
     k, h = network.ln_constants(290.0), 1e-7
-    steps = [
-        (network.derivative(y + e, k) - network.derivative(y - e, k)) / (2 * h) for e in h * np.eye(len(y))
-    ]
+    steps = [(network.derivative(y + e, k) - network.derivative(y - e, k)) / (2 * h) for e in h * np.eye(len(y))]
     numeric, analytic = np.array(steps).T, network.jacobian(y, k)
     assert analytic[:-1] == pytest.approx(numeric[:-1], rel=1e-6, abs=1e-6 * np.abs(numeric).max())
 

@@ -57,9 +57,7 @@ def test_manual_output_limits_and_heater_off():
     o = oven()
     o.manual, o.output_percent = True, 20.0
     run(o, 5000.0)
-    assert o.temperature_c == pytest.approx(
-        25.0 + 0.2 * SCENARIO.oven.heater_w / SCENARIO.oven.loss_w_c, abs=0.1
-    )
+    assert o.temperature_c == pytest.approx(25.0 + 0.2 * SCENARIO.oven.heater_w / SCENARIO.oven.loss_w_c, abs=0.1)
     o.manual, o.output_high, o.setpoint_c = False, 30.0, 350.0
     run(o, 100.0)
     assert o.output_percent <= 30.0

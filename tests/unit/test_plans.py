@@ -1,6 +1,5 @@
 """Plans by their messages: order, refusals before anything moves, safety."""
 
-
 import pytest
 from bluesky.simulators import RunEngineSimulator, assert_message_and_return_remaining
 
@@ -30,7 +29,12 @@ def spectrometer():
 @pytest.fixture
 def simulator(spectrometer, reactor):
     simulator = RunEngineSimulator()
-    answers = {"dark_available": "Yes", "reference_available": "Yes", "interlock_state": "Ok", "standby_temperature": 100.0}
+    answers = {
+        "dark_available": "Yes",
+        "reference_available": "Yes",
+        "interlock_state": "Ok",
+        "standby_temperature": 100.0,
+    }
 
     def read(msg):
         return {msg.obj.name: {"value": answers.get(msg.obj.name, 0.0), "timestamp": 0.0}}
@@ -57,7 +61,9 @@ def test_measure_condition_reaches_it_before_it_collects(simulator, reactor, spe
     rest = assert_message_and_return_remaining(messages, lambda m: m.command == "open_run")
     rest = assert_message_and_return_remaining(rest, lambda m: m.command == "set" and m.obj is reactor)
     rest = assert_message_and_return_remaining(rest, lambda m: m.command == "wait")
-    rest = assert_message_and_return_remaining(rest, lambda m: m.command == "create" and m.kwargs["name"] == "dark_reference")
+    rest = assert_message_and_return_remaining(
+        rest, lambda m: m.command == "create" and m.kwargs["name"] == "dark_reference"
+    )
     rest = assert_message_and_return_remaining(rest, lambda m: m.command == "checkpoint")
     rest = assert_message_and_return_remaining(rest, lambda m: m.command == "trigger" and m.obj is spectrometer)
     rest = assert_message_and_return_remaining(rest, lambda m: m.command == "create" and m.kwargs["name"] == "primary")
@@ -96,15 +102,15 @@ def test_without_dark_and_reference_nothing_is_measured(simulator, reactor, spec
 
 
 def test_an_exception_makes_the_reactor_safe_and_is_raised(simulator, reactor, spectrometer):
-    plan = measure_condition(reactor, spectrometer, 280, 280, 14)
+    plan = iter(measure_condition(reactor, spectrometer, 280, 280, 14))
     safe = []
 
     def answer(msg):
         name = getattr(msg.obj, "name", "")
         return {name: {"value": simulator.answers[name], "timestamp": 0}} if name in simulator.answers else None
 
-    with pytest.raises(RuntimeError, match="the lamp exploded"):
-        msg = next(iter(plan := iter(plan)))
+    def run():
+        msg = next(plan)
         while True:
             if msg.command == "trigger":
                 safe.clear()
@@ -114,6 +120,9 @@ def test_an_exception_makes_the_reactor_safe_and_is_raised(simulator, reactor, s
                 safe.append((msg.obj.name, msg.args[0]))
             located = {"readback": simulator.answers[msg.obj.name]} if msg.command == "locate" else None
             msg = plan.send(located or answer(msg))
+
+    with pytest.raises(RuntimeError, match="the lamp exploded"):
+        run()
     assert safe == [
         ("shutter", "Closed"),
         ("nucleation_setpoint", 100.0),
@@ -129,7 +138,9 @@ def test_make_safe_leaves_a_tripped_reactor_to_its_interlock(simulator, reactor,
 
 
 def test_scans_measure_each_condition_in_a_run_of_one_campaign(simulator, reactor, spectrometer):
-    messages = simulator.simulate_plan(nucleation_temperature_scan(reactor, spectrometer, [280, 290], 14, growth_temperature=230))
+    messages = simulator.simulate_plan(
+        nucleation_temperature_scan(reactor, spectrometer, [280, 290], 14, growth_temperature=230)
+    )
     starts = [m.kwargs for m in messages if m.command == "open_run"]
     assert [s["condition"]["nucleation_temperature"] for s in starts] == [280, 290]
     assert {s["condition"]["growth_temperature"] for s in starts} == {230}
@@ -142,7 +153,11 @@ def test_scans_measure_each_condition_in_a_run_of_one_campaign(simulator, reacto
 
 def test_bring_up_takes_dark_with_the_shutter_closed_and_reference_in_solvent(simulator, reactor, spectrometer):
     messages = simulator.simulate_plan(bring_up(reactor, spectrometer, 280, 270))
-    happened = [f"{m.obj.name}={m.args[0]}" if m.command == "set" else m.command for m in messages if m.command in ("set", "trigger")]
+    happened = [
+        f"{m.obj.name}={m.args[0]}" if m.command == "set" else m.command
+        for m in messages
+        if m.command in ("set", "trigger")
+    ]
     assert happened == [
         "nucleation_setpoint=280",
         "growth_setpoint=270",

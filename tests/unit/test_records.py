@@ -91,7 +91,7 @@ def test_commands_call_on_anything_but_zero_and_fall_back(pvs, model):
 
 
 def test_an_unknown_choice_is_refused_with_the_known_ones(pvs, model):
-    with pytest.raises(CaprotoValueError, match="green.* is none of red, blue"):
+    with pytest.raises(CaprotoValueError, match=r"green.* is none of red, blue"):
         put(pvs[0].pvdb["T:COLOUR"], ["green"], ChannelType.STRING)
     with pytest.raises(CaprotoValueError, match=r"7.* is none of red, blue"):
         put(pvs[0].pvdb["T:COLOUR"], [7], ChannelType.ENUM)

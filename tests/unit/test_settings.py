@@ -16,7 +16,11 @@ def test_environment_over_file_over_defaults(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[geometry]\ncoil_ul = -1.0\n", "coil_ul"), ("prefixx = 'A:'\n", "prefixx"), ("[optics]\npath_length_cm = 'x'\n", "path")],
+    [
+        ("[geometry]\ncoil_ul = -1.0\n", "coil_ul"),
+        ("prefixx = 'A:'\n", "prefixx"),
+        ("[optics]\npath_length_cm = 'x'\n", "path"),
+    ],
 )
 def test_a_wrong_setting_is_named(tmp_path, monkeypatch, text, words):
     monkeypatch.chdir(tmp_path)

@@ -44,13 +44,13 @@ def test_a_blank_is_said_to_be_one(record):
 def test_the_figure_shows_each_spectrum_and_each_condition(record, tmp_path):
     wavelength, absorbance, found = record
     measured = [
-        Measured(Condition(t, t, 14), found, wavelength, absorbance, verdict)
+        Measured(Condition(t, t, 14), found, wavelength, absorbance, absorbance, verdict)
         for t, verdict in [(260, "absent"), (280, "accumulated"), (300, "undecided")]
     ]
     temperature, time = np.linspace(240, 350, 12), np.linspace(1.5, 16, 10)
     ratio = np.exp(-(((temperature[None, :] - 285) / 20) ** 2)) * np.ones((10, 1)) * 0.2
     figure = campaign_figure(measured, MapPrediction("CdSe-437", temperature, time, ratio, 0.085), "a title")
-    left, right = figure.axes[:2]
+    _, left, right = figure.axes[:3]
     numbers = {text.get_text() for text in right.texts} & {"1", "2", "3"}
     assert numbers == {"1", "2", "3"}
     assert {"382", "403", "437", "465"} <= {text.get_text() for text in left.texts}

@@ -1,0 +1,25 @@
+"""Records that are put to: a put that is refused or never answered fails in time instead of hanging."""
+
+from typing import Any
+
+from ophyd import EpicsSignal
+from ophyd.status import Status
+
+__all__ = ["SET_TIMEOUT_S", "Command", "Setpoint"]
+
+SET_TIMEOUT_S = 10.0
+
+
+class Setpoint(EpicsSignal):
+    """A setpoint: ``set()`` is done when the readback shows the value."""
+
+    def set(self, value: Any, *, timeout: Any = SET_TIMEOUT_S, settle_time: float | None = None) -> Status:
+        """Put a value and wait for the readback, 10 s at most unless told otherwise."""
+        return super().set(value, timeout=timeout, settle_time=settle_time)
+
+
+class Command(Setpoint):
+    """A record that acts when put to and falls back by itself: ``set()`` is done when the put is answered."""
+
+    def __init__(self, read_pv: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(read_pv, *args, **{"put_complete": True, **kwargs})
