@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -147,11 +148,11 @@ class UvVisCallback:
         )
         result = uvvis.analyse(wavelength_nm, absorbance, path_length_cm=self._settings.path_length_cm)
         outcome = uvvis.outcome(result, full_conversion_height=self._settings.full_conversion_height)
+        on_pixels = partial(np.interp, wavelength_nm, result.wavelength_nm, left=np.nan, right=np.nan)
         spectra = {
             "wavelength_nm": wavelength_nm,
             "absorbance": absorbance,
-            "fit_wavelength_nm": result.wavelength_nm,
-            "fit": result.fit,
-            "rest": result.rest,
+            "fit": on_pixels(result.fit),
+            "rest": on_pixels(result.rest),
         }
         return outcome, spectra

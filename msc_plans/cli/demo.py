@@ -84,7 +84,8 @@ class Demo:
             self._start(stack)
             started = time.monotonic()
             uid, measured, advisor = self._campaign(stack)
-        figure = self._draw(measured, advisor)
+            # While the store's thread writes the last runs.
+            figure = self._draw(measured, advisor)
         self._say_where(uid, figure)
         print(
             f"{len(measured)} conditions in {time.monotonic() - begun:.0f} s, "
@@ -234,17 +235,15 @@ class Collected:
         from msc_plans.condition import Condition
         from msc_plans.views.campaign import Measured
 
-        wavelength, absorbance = (np.asarray(data[key], float) for key in ("wavelength_nm", "absorbance"))
-        fitted, rest = (np.asarray(data[key], float) for key in ("fit_wavelength_nm", "rest"))
-        use = np.isfinite(absorbance) & (wavelength >= fitted[0]) & (wavelength <= fitted[-1])
-        x, y = wavelength[use], absorbance[use]
+        wavelength, absorbance, rest = (np.asarray(data[key], float) for key in ("wavelength_nm", "absorbance", "rest"))
+        use = np.isfinite(absorbance) & np.isfinite(rest)
         self.measured.append(
             Measured(
                 Condition.from_mapping(condition),
                 data,
-                x,
-                y,
-                y - np.interp(x, fitted, rest),
+                wavelength[use],
+                absorbance[use],
+                (absorbance - rest)[use],
                 verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], THRESHOLD),
             )
         )

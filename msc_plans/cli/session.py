@@ -23,8 +23,8 @@ from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.protocols import Documents
-from msc_plans.settings import OpticsSettings, Settings  # noqa: E402
-from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_catalog, open_catalog  # noqa: E402
+from msc_plans.settings import OpticsSettings, Settings
+from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_catalog, open_catalog
 from msc_plans.views.progress import WaitingBars
 
 __all__ = ["Session", "open_session"]

@@ -43,7 +43,7 @@ def serve(folder: Path, listener: socket.socket) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     config = uvicorn.Config(
         app,
-        loop="asyncio",
+        loop="auto",
         lifespan="on",
         log_config=None,
         log_level="warning",
