@@ -6,6 +6,7 @@
 """
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def main() -> int:
             runs = [run.metadata for run in catalog.values()]
     of = {purpose: [r for r in runs if r["start"]["purpose"] == purpose] for purpose in ("campaign", "suggestion")}
     raw = sorted(of["campaign"], key=lambda r: r["start"]["time"])
-    idle = [b["start"]["time"] - a["stop"]["time"] for a, b in zip(raw, raw[1:], strict=False)]
+    idle = [b["start"]["time"] - a["stop"]["time"] for a, b in itertools.pairwise(raw)]
     startup = min(r["start"]["time"] for r in of["suggestion"]) - began
     print(f"{len(raw)} conditions in {seconds:.1f} s; idle between them: {', '.join(f'{s:.2f}' for s in idle)} s")
     figures = [("startup_s", startup, 20.0), ("idle_s", statistics.median(idle), 5.0)]

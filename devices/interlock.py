@@ -40,7 +40,7 @@ class Interlock(Device):
         """
         self.stop_heartbeat()
         self._quit.clear()
-        self.heartbeat_timeout.put(timeout_s, wait=True, timeout=10)
+        self.heartbeat_timeout.put(timeout_s, wait=True)
         self._thread = threading.Thread(target=self._beat, args=(period_s,), name=f"heartbeat {self.name}", daemon=True)
         self._thread.start()
 
@@ -51,7 +51,7 @@ class Interlock(Device):
             self._thread.join(timeout=5)
             self._thread = None
         if watch_off:
-            self.heartbeat_timeout.put(0.0, wait=True, timeout=10)
+            self.heartbeat_timeout.put(0.0, wait=True)
 
     def _beat(self, period_s: float) -> None:
         count = 0

@@ -24,14 +24,13 @@ __all__ = [
 Clock = Callable[[], float]
 """Seconds on the clock that dwell, timeouts and progress run on."""
 
-PUT_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _CLOCK_STOPPED_AFTER_S = 20.0
 _LEAST_WALL_TIMEOUT_S = 10.0
 
 
 class GivenUpError(RuntimeError):
-    """The move was stopped before it was done."""
+    """The move was stopped before it was done, by someone who does not count that as success."""
 
 
 class DidNotHappenError(TimeoutError):
@@ -82,6 +81,7 @@ class Move(DeviceStatus):
         self._clock = clock
         self._steps = steps
         self._given_up = threading.Event()
+        self._pardoned = False
         self._watchers: list[Callable[..., None]] = []
         self._started = time.monotonic()
         threading.Thread(target=self._run_steps, name=f"move {device.name}", daemon=True).start()
@@ -90,8 +90,13 @@ class Move(DeviceStatus):
         """Call ``func`` with progress, as bluesky's progress bars ask for."""
         self._watchers.append(func)
 
-    def give_up(self) -> None:
-        """End the move at its next look at the world; harmless once it is done."""
+    def give_up(self, *, success: bool = False) -> None:
+        """End the move at its next look at the world; harmless once it is done.
+
+        With ``success`` its status does not fail: RunEngine stops devices so at a pause, and sets them again
+        when it resumes.
+        """
+        self._pardoned = success
         self._given_up.set()
 
     def until(
@@ -135,6 +140,11 @@ class Move(DeviceStatus):
     def _run_steps(self) -> None:
         try:
             self._steps(self)
+        except GivenUpError as error:
+            if self._pardoned:
+                self.set_finished()
+            else:
+                self.set_exception(error)
         except Exception as error:  # noqa: BLE001  the status carries it to whoever waits
             self.set_exception(error)
         else:
@@ -169,7 +179,7 @@ def put_checked(setpoint: Signal, value: float, readback: Signal, *, tolerance: 
         The controller refused the put or reads back something else; both values are named.
     """
     try:
-        setpoint.put(value, wait=True, timeout=PUT_TIMEOUT_S)
+        setpoint.put(value, wait=True)
     except Exception as error:
         raise SetpointRefusedError(f"{setpoint.name}: {value!r} was refused ({error})") from error
     taken = number(readback)

@@ -90,15 +90,16 @@ class Oven(Device):
         )
 
     def hold(self) -> None:
-        """Hold where the oven is now if a set is under way; does not wait."""
-        move, self._move = self._move, None
-        if move is not None and not move.done:
-            move.give_up()
+        """Hold where the oven is now, unless it is where it should be; does not wait."""
+        if not self.in_band(number(self.setpoint_readback)):
             self.setpoint.put(round(number(self.reading), 1), wait=False)
 
     def stop(self, *, success: bool = False) -> None:
         """Give up a set that is under way and hold the temperature; otherwise nothing."""
-        self.hold()
+        move, self._move = self._move, None
+        if move is not None and not move.done:
+            move.give_up(success=success)
+            self.hold()
 
 
 class Dwell:

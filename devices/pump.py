@@ -3,7 +3,7 @@
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
-from devices.move import PUT_TIMEOUT_S, put_checked
+from devices.move import put_checked
 from devices.signals import Command, Setpoint
 
 __all__ = ["SyringePump"]
@@ -34,10 +34,10 @@ class SyringePump(Device):
         SetpointRefusedError
             The pump took another flow, or none.
         """
-        self.flow_units.put(_UNITS, wait=True, timeout=PUT_TIMEOUT_S)
+        self.flow_units.put(_UNITS, wait=True)
         put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
-        self.target_volume.put(0.0, wait=True, timeout=PUT_TIMEOUT_S)
-        self.run.put(1, wait=True, timeout=PUT_TIMEOUT_S)
+        self.target_volume.put(0.0, wait=True)
+        self.run.put(1, wait=True)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop the pump at once; does not wait."""

@@ -11,7 +11,7 @@ from ophyd.signal import AttributeSignal
 from ophyd.utils import LimitError
 
 from devices.interlock import Interlock
-from devices.move import PUT_TIMEOUT_S, Clock, DidNotHappenError, Move, Progress, number
+from devices.move import Clock, DidNotHappenError, Move, Progress, number
 from devices.oven import Dwell, Oven
 from devices.pump import SyringePump
 from devices.signals import Setpoint
@@ -235,15 +235,15 @@ class FlowReactor(Device):
         share = self.geometry.cd_fraction
         self.pump_cd.infuse(flow_ul_min * share)
         self.pump_se.infuse(flow_ul_min * (1 - share))
-        self.valve.put("Mixture", wait=True, timeout=PUT_TIMEOUT_S)
-        self.pump_solvent.halt.put(1, wait=True, timeout=PUT_TIMEOUT_S)
+        self.valve.put("Mixture", wait=True)
+        self.pump_solvent.halt.put(1, wait=True)
 
     def to_solvent(self, flow_ul_min: float) -> None:
         """Let solvent flow instead of the mixture; blocks for a few round trips."""
         self.pump_solvent.infuse(flow_ul_min)
-        self.valve.put("Solvent", wait=True, timeout=PUT_TIMEOUT_S)
+        self.valve.put("Solvent", wait=True)
         for pump in (self.pump_cd, self.pump_se):
-            pump.halt.put(1, wait=True, timeout=PUT_TIMEOUT_S)
+            pump.halt.put(1, wait=True)
 
     def flush_solvent(self, move: Move, volumes: float) -> None:
         """Steps of a solvent flush; ends at standby flow."""
@@ -280,10 +280,9 @@ class FlowReactor(Device):
         move, self._move = self._move, None
         under_way = move is not None and not move.done
         if move is not None and under_way:
-            move.give_up()
-            for oven in (self.nucleation, self.growth):
-                if not oven.in_band(number(oven.setpoint_readback)):
-                    oven.setpoint.put(round(number(oven.reading), 1), wait=False)
+            move.give_up(success=success)
+            self.nucleation.hold()
+            self.growth.hold()
         if self.interlock.tripped or (self.valve.get() == "Solvent" and not under_way):
             return
         self.pump_solvent.flow_setpoint.put(self.standby_flow.get(), wait=False)

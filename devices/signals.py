@@ -5,13 +5,18 @@ from typing import Any
 from ophyd import EpicsSignal
 from ophyd.status import Status
 
-__all__ = ["SET_TIMEOUT_S", "Command", "Setpoint"]
+__all__ = ["Command", "Setpoint"]
 
 SET_TIMEOUT_S = 10.0
+PUT_TIMEOUT_S = 5.0
 
 
 class Setpoint(EpicsSignal):
     """A setpoint: ``set()`` is done when the readback shows the value."""
+
+    def put(self, value: Any, *args: Any, timeout: Any = PUT_TIMEOUT_S, **kwargs: Any) -> None:
+        """Put a value; with ``wait=True`` until it is answered, 5 s at most unless told otherwise."""
+        super().put(value, *args, timeout=timeout, **kwargs)
 
     def set(self, value: Any, *, timeout: Any = SET_TIMEOUT_S, settle_time: float | None = None) -> Status:
         """Put a value and wait for the readback, 10 s at most unless told otherwise."""

@@ -3,7 +3,7 @@
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
-from devices.move import PUT_TIMEOUT_S, Clock, Move, number
+from devices.move import Clock, Move, number
 from devices.signals import Command, Setpoint
 from devices.wall import wall_clock
 
@@ -57,7 +57,7 @@ class Spectrometer(Device):
         spectra = number(self.num_spectra)
         seconds = spectra * number(self.integration_time_ms) / 1e3
         before = number(self.collected, use_monitor=False)
-        self.start.put("Collecting", wait=True, timeout=PUT_TIMEOUT_S)
+        self.start.put("Collecting", wait=True)
         # The counter, not COLLECT_RBV: it can't be mistaken for the idle state before the collection began.
         move.until(
             lambda: number(self.collected) >= before + spectra,
@@ -69,5 +69,5 @@ class Spectrometer(Device):
         """Give up a collection that is under way; otherwise nothing. Light and shutter stay."""
         move, self._move = self._move, None
         if move is not None and not move.done:
-            move.give_up()
+            move.give_up(success=success)
             self.start.put("Idle", wait=False)

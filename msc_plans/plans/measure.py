@@ -156,6 +156,7 @@ def condition_run(
     @bpp.run_decorator(md=metadata)
     def run() -> MsgGenerator[Any]:
         yield from _read_stream("baseline", reactor)
+        yield from bps.checkpoint()
         yield from reach(reactor, condition)
         yield from _read_stream("dark_reference", spectrometer.calibration)
         yield from bps.abs_set(spectrometer.spectrum_type, "Corrected Sample", wait=True)

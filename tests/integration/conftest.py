@@ -44,17 +44,23 @@ def devices(ioc):
     disconnect()
 
 
+def _reset(reactor):
+    reactor.interlock.heartbeat_timeout.put(0.0, wait=True)
+    reactor.interlock.reset.put(1, wait=True)
+    wait_until(lambda: not reactor.interlock.tripped, what="the reset of the interlock")
+
+
 @pytest.fixture
 def reactor(devices):
     """The reactor at rest: interlock reset, all pumps off, ovens as the last test left them."""
     reactor, _ = devices
-    reactor.interlock.heartbeat_timeout.put(0.0, wait=True)
-    reactor.interlock.reset.put(1, wait=True)
-    wait_until(lambda: not reactor.interlock.tripped, what="the reset of the interlock")
+    _reset(reactor)
+    # as small as this reactor: at this time scale 100 µL/min empty a syringe within seconds
+    reactor.standby_flow.put(5.0, wait=True)
     yield reactor
     reactor.interlock.stop_heartbeat()
+    _reset(reactor)
     reactor.stop()
-    # or the syringes run empty between tests, at this time scale
     for pump in (reactor.pump_cd, reactor.pump_se, reactor.pump_solvent):
         pump.halt.put(1, wait=True)
 
@@ -75,3 +81,5 @@ def RE(reactor):
     if engine.state != "idle":
         engine.halt()
     engine.loop.call_soon_threadsafe(engine.loop.stop)
+    wait_until(lambda: not engine.loop.is_running(), what="the end of the RunEngine's loop")
+    engine.loop.close()

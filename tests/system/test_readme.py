@@ -1,0 +1,117 @@
+"""Every code block of the README does what it says: the two commands, the stored campaign, the first session."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from msc_plans.cli.simulator import Simulator, free_port
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def block(containing):
+    (found,) = [text for _, text in BLOCKS if containing in text]
+    return found
+
+
+def run(command, *, timeout=300, cwd=ROOT, **kwargs):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, **kwargs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_no_block_of_the_readme_is_untested():
+    tested = ("make demo", "make test\n", "open_catalog", "msc ioc", "ipython", "bring_up", "Starting the")
+    assert [text for _, text in BLOCKS if not any(word in text for word in tested)] == []
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """``make demo``, run where the README says, and its folder removed unless it was there before."""
+    folder = ROOT / "msc-demo"
+    existed = folder.exists()
+    run(["make", "install"])
+    before = {p.pid for p in psutil.process_iter()}
+    done = run(["sh", "-c", block("make demo")], env={k: v for k, v in os.environ.items() if "EPICS" not in k})
+    yield done, folder, before
+    if not existed:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(300)
+def test_make_demo_prints_what_the_readme_shows(demo):
+    done, folder, _ = demo
+    promised = block("Starting the").splitlines()
+    assert promised[:2] == [line for line in done.stdout.splitlines() if line.startswith(("Starting", "Campaign"))]
+    conditions = re.findall(r"^ \d  \d+ °C → \d+ °C, 14 s +(CdSe-|no family).*NC \d+ nm", done.stdout, re.MULTILINE)
+    reasons = re.findall(r"^    next .*: .+ and [\d.]+ mL$", done.stdout, re.MULTILINE)
+    assert 4 <= len(conditions) <= 8
+    assert len(reasons) == len(conditions)
+    assert done.stderr == ""
+    assert (folder / "campaign.png").stat().st_size > 50_000
+    assert f"catalog = open_catalog('{folder}')" in done.stdout
+
+
+def test_the_demo_leaves_no_process_behind(demo):
+    _, folder, before = demo
+    new = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before]
+    left = [p.info["cmdline"] for p in new if any(w in " ".join(p.info["cmdline"] or []) for w in ("ioc_sim", "msc"))]
+    assert [c for c in left if str(folder) in " ".join(c) or "ioc_sim" in " ".join(c)] == []
+
+
+def test_the_stored_campaign_opens_in_a_new_process_and_every_run_validates(demo):
+    done = run([BIN / "python", "-c", block("open_catalog")])
+    number, purpose = done.stdout.split()
+    assert int(number) >= 12
+    assert purpose == "analysis"
+    script = (
+        "from msc_plans.storage import open_catalog, broker\n"
+        "catalog = open_catalog('msc-demo')\n"
+        "assert all(run.validate() for run in catalog.values())\n"
+        "raw = [r for r in catalog.values() if r.metadata['start']['purpose'] == 'campaign']\n"
+        "counts = raw[-1]['primary'].read()['spectrometer_counts']\n"
+        "assert counts.shape == (1, 1044), counts.shape\n"
+        "assert 'CdSe-437_ratio' in broker('msc-demo')[-1].table().columns\n"
+        "print(len(raw))\n"
+    )
+    assert int(run([BIN / "python", "-c", script]).stdout.split()[-1]) >= 4
+
+
+def test_make_test_is_what_ci_runs():
+    command = block("make test\n").strip()
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+    planned = run(["make", "-n", *command.split()[1:]]).stdout
+    assert all(tool in planned for tool in ("ruff check", "pyright", "lint-imports", "pytest"))
+
+
+@pytest.mark.timeout(300)
+def test_the_first_session_in_ipython(tmp_path):
+    words = block("msc ioc").split()
+    assert words[:2] == [".venv/bin/msc", "ioc"]
+    scale = float(words[words.index("--time-scale") + 1])
+    profile = shutil.copytree(ROOT / "profile_collection", tmp_path / "profile_collection")
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    command = block("ipython").split()
+    with Simulator(time_scale=scale, port=free_port(), log=tmp_path / "ioc.log") as simulator:
+        done = run(
+            [*command, "--simple-prompt", "--no-banner", "--no-confirm-exit"],
+            cwd=tmp_path,
+            input=block("bring_up") + "exit\n",
+            env={**os.environ, **simulator.environment, "IPYTHONDIR": str(tmp_path / "ipython")},
+        )
+    assert profile.exists()
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text, text
+    assert "Error" not in text, text
+    ratio, wavelength = map(float, re.search(r"^(?:In \[\d+\]: )*([\d.e-]+) ([\d.]+)$", text, re.MULTILINE).groups())
+    assert 0 < ratio < 1
+    assert 515 < wavelength < 540
+    assert "'nucleation_temperature'" in text
