@@ -20,7 +20,7 @@ test-long: $(INSTALLED)
 	$(BIN)/pytest -m long
 
 bench: $(INSTALLED)
-	@status=0; for file in benchmarks/*.py; do \
+	@status=0; for file in benchmarks/[!_]*.py; do \
 	  echo "== $$file"; $(BIN)/python $$file $(ARGS) || status=1; done; exit $$status
 
 install: $(INSTALLED)

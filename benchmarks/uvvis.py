@@ -1,6 +1,6 @@
 """How well families and nanocrystals are found in spectra: ``python benchmarks/uvvis.py [--quick]``.
 
-Synthetic spectra (`uvvis_synthetic.py`, seeds that the analysis was not calibrated on) with a plain second-derivative
+Synthetic spectra (`_uvvis_synthetic.py`, seeds that the analysis was not calibrated on) with a plain second-derivative
 peak search as peer on the same spectra, and the real growth runs of ``../shared/data`` where they are. The last lines
 read ``name value bar ok|short``; the exit status is 1 if any is short.
 
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from _uvvis_synthetic import FAMILIES_NM, Spectrum, draw
 from scipy.signal import savgol_filter
-from uvvis_synthetic import FAMILIES_NM, Spectrum, draw
 
 from msc_plans.analysis.uvvis import DETECTED, UvVisResult, analyse
 

@@ -2,7 +2,7 @@
 
 What the fit saves by a family, how the band stands to the absorption below it, and whether its position and width had
 to go to their limits are turned into a probability by a logistic function. Its coefficients, and those of σ, were found
-by maximum likelihood on 1400 synthetic spectra (`benchmarks/uvvis_synthetic.py`, seeds 1005 and 1006): skewed
+by maximum likelihood on 1400 synthetic spectra (`benchmarks/_uvvis_synthetic.py`, seeds 1005 and 1006): skewed
 pseudo-Voigt bands, random higher transitions, continua, baselines, drift, grids and noise, a family there in 35 % of
 cases. Other seeds of the same family score it (`benchmarks/uvvis.py`). The prior of 35 % is part of the probability.
 """

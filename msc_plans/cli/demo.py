@@ -79,22 +79,42 @@ class Demo:
 
     def run(self) -> int:
         """Run from start to figure; returns the exit code."""
+        from bluesky.utils import FailedStatus, RunEngineInterrupted
+
+        from devices import NoAnswerError
+        from msc_plans.cli.simulator import SimulatorError
+        from msc_plans.plans import CampaignFailedError
+        from msc_plans.storage import ServerError
+
+        try:
+            self._run()
+        except (CampaignFailedError, FailedStatus, NoAnswerError, SimulatorError, ServerError) as error:
+            print(f"msc demo: {error.__cause__ or error}. What was measured is in {self.store}", file=sys.stderr)
+            return 1
+        except RunEngineInterrupted:
+            print(f"msc demo: interrupted. What was measured is in {self.store}", file=sys.stderr)
+            return 130
+        return 0
+
+    def _run(self) -> None:
         begun = time.monotonic()
         with ExitStack() as stack:
-            self._start(stack)
+            children = stack.enter_context(ExitStack())
+            self._start(children)
             started = time.monotonic()
             uid, measured, advisor = self._campaign(stack)
             # While the store's thread writes the last runs.
             figure = self._draw(measured, advisor)
+            if self.args.keep:
+                children.pop_all()
         self._say_where(uid, figure)
         print(
             f"{len(measured)} conditions in {time.monotonic() - begun:.0f} s, "
             f"{started - begun:.0f} s of them for starting up."
         )
-        return 0
 
     def _start(self, stack: ExitStack) -> None:
-        from msc_plans.cli.simulator import Simulator, SimulatorError
+        from msc_plans.cli.simulator import Simulator
 
         args, keep = self.args, self.args.keep
         print(f"Starting the simulated reactor ({args.scenario}, {args.time_scale:g}x) and Tiled …", flush=True)
@@ -103,18 +123,14 @@ class Demo:
             scenario=args.scenario, seed=args.seed, time_scale=args.time_scale, port=args.ioc_port,
             log=self.store / "ioc.log", keep=keep,
         ).launch()  # fmt: skip
-        if not keep:
-            stack.callback(self.simulator.stop)
+        stack.callback(self.simulator.stop)
         os.environ.update(self.simulator.environment)
         with ThreadPoolExecutor(1) as pool:
             serving = pool.submit(self._serve, stack)
             from msc_plans.cli import session  # noqa: F401  imports while the children do theirs
 
-            try:
-                self.simulator.wait_ready()
-                serving.result()
-            except SimulatorError as error:
-                raise SystemExit(f"msc demo: {error}") from error
+            self.simulator.wait_ready()
+            serving.result()
 
     def _serve(self, stack: ExitStack) -> None:
         from msc_plans.storage import PortBusyError, StoreBusyError, TiledServer
@@ -123,10 +139,11 @@ class Demo:
             self.tiled = TiledServer(self.store, self.args.tiled_port, outlive=self.args.keep).start()
         except (PortBusyError, StoreBusyError) as error:
             raise CommandError(str(error)) from error
-        if not self.args.keep:
-            stack.callback(self.tiled.stop)
+        stack.callback(self.tiled.stop)
 
     def _campaign(self, stack: ExitStack) -> tuple[str, list[Any], Any]:
+        from bluesky.utils import RunEngineInterrupted
+
         from msc_plans.advisor import Advisor, CostModel, SearchSpace
         from msc_plans.cli.session import open_session
         from msc_plans.kinetics.observation import Optics
@@ -165,7 +182,11 @@ class Demo:
             max_conditions=self.args.conditions,
             campaign_uid=collected.campaign_uid,
         )
-        session.RE(plan)
+        try:
+            session.RE(plan)
+        except RunEngineInterrupted:
+            session.RE.abort()
+            raise
         advisor.checkpoint()
         return collected.campaign_uid, collected.measured, advisor
 
