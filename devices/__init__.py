@@ -1,4 +1,12 @@
-"""Ophyd devices of the flow reactor, over the records of real controllers."""
+"""Ophyd devices of the flow reactor, over the records of real controllers.
+
+Channel Access is spoken by caproto unless ``OPHYD_CONTROL_LAYER`` asks for pyepics; ophyd reads it when it is first
+imported.
+"""
+
+import os
+
+os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 
 from devices.connect import NoAnswerError, connect, disconnect, use_clock
 from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError

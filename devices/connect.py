@@ -5,9 +5,12 @@ from typing import Any
 
 from ophyd import Device, EpicsSignalRO
 
-from devices.move import Clock
+from devices.move import Clock, number
+from devices.wall import wall_clock
 
-__all__ = ["NoAnswerError", "connect", "disconnect", "signal_clock", "use_clock"]
+__all__ = ["NoAnswerError", "connect", "disconnect", "find_clock", "use_clock"]
+
+_SIMULATOR_ANSWERS_WITHIN_S = 1.0
 
 
 class NoAnswerError(ConnectionError):
@@ -54,9 +57,19 @@ def _signals(device: Device) -> list[Any]:
     return [signal for signal in signals if hasattr(signal, "pvname")]
 
 
-def signal_clock(signal: EpicsSignalRO) -> Clock:
-    """Return a clock that shows the last value of a monitored signal, s."""
-    return lambda: float(signal.get())
+def find_clock(prefix: str) -> tuple[Clock, float]:
+    """Return the clock that moves run on, and how many of its seconds pass in one of wall time.
+
+    The twin's clock where the reactor is simulated (it serves ``Sim:Clock``), else wall time.
+    """
+    clock = EpicsSignalRO(f"{prefix}Sim:Clock", name="sim_clock", auto_monitor=True)
+    scale = EpicsSignalRO(f"{prefix}Sim:TimeScale", name="sim_time_scale")
+    try:
+        for signal in (clock, scale):
+            signal.wait_for_connection(timeout=_SIMULATOR_ANSWERS_WITHIN_S)
+    except TimeoutError:
+        return wall_clock, 1.0
+    return lambda: number(clock), number(scale)
 
 
 def use_clock(device: Any, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
-from devices.move import put_checked
+from devices.move import number, put_checked
 from devices.signals import Command, Setpoint
 
 __all__ = ["SyringePump"]
@@ -24,8 +24,8 @@ class SyringePump(Device):
     run = Cpt(Command, "IRUN", kind=Kind.omitted)
     halt = Cpt(Command, "STOP", kind=Kind.omitted)
 
-    def infuse(self, flow_ul_min: float) -> None:
-        """Infuse at a flow, without end; blocks for a few round trips.
+    def infuse(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
+        """Infuse at a flow, without end or until a volume has passed; blocks for a few round trips.
 
         The unit is put and read back first: a pump left in mL/min would run a thousand times too fast.
 
@@ -36,7 +36,8 @@ class SyringePump(Device):
         """
         self.flow_units.put(_UNITS, wait=True)
         put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
-        self.target_volume.put(0.0, wait=True)
+        target = volume_ul + number(self.infused_ul, use_monitor=False) if volume_ul else 0.0
+        self.target_volume.put(target, wait=True)
         self.run.put(1, wait=True)
 
     def stop(self, *, success: bool = False) -> None:

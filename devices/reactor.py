@@ -210,8 +210,10 @@ class FlowReactor(Device):
         for oven, target in targets.items():
             oven.ask(target)
         self._dwell(move, targets)
+        pumps = (self.pump_cd, self.pump_se)
+        before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
         self._start_mixture(self.geometry.flow_ul_min(wanted["residence_time"]))
-        self._pass_volume(move, self.flush_volumes, (self.pump_cd, self.pump_se), "mixture")
+        self._pass_volume(move, self.flush_volumes * self.geometry.swept_ul, before, "mixture")
         self._dwell(move, targets, again=True)
 
     def _dwell(self, move: Move, targets: Mapping[Oven, float], *, again: bool = False) -> None:
@@ -238,23 +240,23 @@ class FlowReactor(Device):
         self.valve.put("Mixture", wait=True)
         self.pump_solvent.halt.put(1, wait=True)
 
-    def to_solvent(self, flow_ul_min: float) -> None:
-        """Let solvent flow instead of the mixture; blocks for a few round trips."""
-        self.pump_solvent.infuse(flow_ul_min)
+    def to_solvent(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
+        """Let solvent flow instead of the mixture, without end or for a volume; blocks for a few round trips."""
+        self.pump_solvent.infuse(flow_ul_min, volume_ul=volume_ul)
         self.valve.put("Solvent", wait=True)
         for pump in (self.pump_cd, self.pump_se):
             pump.halt.put(1, wait=True)
 
     def flush_solvent(self, move: Move, volumes: float) -> None:
-        """Steps of a solvent flush; ends at standby flow."""
-        self.to_solvent(self.flush_flow_ul_min)
-        self._pass_volume(move, volumes, (self.pump_solvent,), "solvent")
+        """Steps of a solvent flush: the pump itself ends it; then standby flow."""
+        volume_ul = volumes * self.geometry.swept_ul
+        before = {self.pump_solvent: number(self.pump_solvent.infused_ul, use_monitor=False)}
+        self.to_solvent(self.flush_flow_ul_min, volume_ul=volume_ul)
+        self._pass_volume(move, volume_ul, before, "solvent")
         self.pump_solvent.infuse(number(self.standby_flow))
 
-    def _pass_volume(self, move: Move, volumes: float, pumps: tuple[SyringePump, ...], what: str) -> None:
-        target_ul = volumes * self.geometry.swept_ul
-        before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
-        flow = sum(number(pump.flow_ul_min) for pump in pumps)
+    def _pass_volume(self, move: Move, target_ul: float, before: Mapping[SyringePump, float], what: str) -> None:
+        flow = sum(number(pump.flow_ul_min) for pump in before)
 
         def passed() -> float:
             return sum(number(pump.infused_ul) - start for pump, start in before.items())
@@ -262,13 +264,13 @@ class FlowReactor(Device):
         seconds = 60.0 * target_ul / flow
         try:
             move.until(
-                lambda: passed() >= target_ul,
+                lambda: passed() >= 0.999 * target_ul,
                 timeout_s=3 * seconds + 60.0,
                 what=f"the passage of {target_ul:.0f} µL of {what}",
                 progress=lambda: Progress(f"{self.name} {what}", 0.0, passed(), target_ul, "µL"),
             )
         except DidNotHappenError as error:
-            states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in pumps)
+            states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in before)
             raise DidNotHappenError(f"{error}; {passed():.0f} µL passed ({states}; is a syringe empty?)") from error
 
     def stop(self, *, success: bool = False) -> None:

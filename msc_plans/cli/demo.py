@@ -81,15 +81,15 @@ class Demo:
         """Run from start to figure; returns the exit code."""
         from bluesky.utils import FailedStatus, RunEngineInterrupted
 
-        from devices import NoAnswerError
         from msc_plans.cli.simulator import SimulatorError
         from msc_plans.plans import CampaignFailedError
         from msc_plans.storage import ServerError
 
         try:
             self._run()
-        except (CampaignFailedError, FailedStatus, NoAnswerError, SimulatorError, ServerError) as error:
-            print(f"msc demo: {error.__cause__ or error}. What was measured is in {self.store}", file=sys.stderr)
+        except (CampaignFailedError, FailedStatus, ConnectionError, SimulatorError, ServerError) as error:
+            why = error.__cause__ if isinstance(error, FailedStatus) else error
+            print(f"msc demo: {why}. What was measured is in {self.store}", file=sys.stderr)
             return 1
         except RunEngineInterrupted:
             print(f"msc demo: interrupted. What was measured is in {self.store}", file=sys.stderr)

@@ -3,21 +3,16 @@
 ``profile_collection`` and ``msc demo`` both start here. Import it only after ``EPICS_CA_…`` is set as wanted.
 """
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
-os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
-
 from bluesky.run_engine import RunEngine
-from ophyd import EpicsSignalRO
 
 from devices import FlowReactor, Geometry, Limits, Spectrometer, connect, disconnect, use_clock
-from devices.connect import signal_clock
-from devices.move import number
+from devices.connect import find_clock
 from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.threaded import Threaded
@@ -28,8 +23,6 @@ from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_cata
 from msc_plans.views.progress import WaitingBars
 
 __all__ = ["Session", "open_session"]
-
-_SIMULATOR_ANSWERS_WITHIN_S = 1.0
 
 
 @dataclass
@@ -97,7 +90,9 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         spectrometer = Spectrometer(f"{settings.prefix}Spec:", name="spectrometer")
         for device in (reactor, spectrometer):
             connect(device, timeout_s=settings.connect_timeout_s)
-        time_scale = _use_simulated_clock(settings.prefix, reactor, spectrometer)
+        clock, time_scale = find_clock(settings.prefix)
+        for device in (reactor, spectrometer):
+            use_clock(device, clock)
         catalog = _open_store(settings, stack)
         writer = RunWriter(catalog, settings.store / "backup")
         stack.callback(writer.close)
@@ -114,20 +109,6 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
             reactor.interlock.start_heartbeat(period_s=settings.heartbeat_period_s, timeout_s=timeout_s)
             stack.callback(reactor.interlock.stop_heartbeat, watch_off=True)
         return Session(settings, RE, reactor, spectrometer, uvvis, catalog, all_listeners, stack.pop_all())
-
-
-def _use_simulated_clock(prefix: str, *devices: Any) -> float:
-    """Run the devices on the twin's clock; return its time scale, or 1 for a real reactor."""
-    clock = EpicsSignalRO(f"{prefix}Sim:Clock", name="sim_clock", auto_monitor=True)
-    scale = EpicsSignalRO(f"{prefix}Sim:TimeScale", name="sim_time_scale")
-    try:
-        for signal in (clock, scale):
-            signal.wait_for_connection(timeout=_SIMULATOR_ANSWERS_WITHIN_S)
-    except TimeoutError:
-        return 1.0
-    for device in devices:
-        use_clock(device, signal_clock(clock))
-    return number(scale)
 
 
 def _open_store(settings: Settings, stack: ExitStack) -> Any:

@@ -23,23 +23,22 @@ def ioc(tmp_path_factory):
 @pytest.fixture(scope="session")
 def devices(ioc):
     """Reactor and spectrometer, connected, on the twin's clock; the heartbeat is not watched."""
-    from ophyd import EpicsSignalRO
-
     from devices import FlowReactor, Geometry, Spectrometer, connect, disconnect, use_clock
-    from devices.connect import signal_clock
+    from devices.connect import find_clock
     from ioc_sim.physics.scenario import load_scenario
 
     volumes = load_scenario("fast").plumbing
     geometry = Geometry(
         chamber_ul=volumes.chamber_ul, coil_ul=volumes.coil_ul, dead_ul=volumes.dead_ul, cell_ul=volumes.cell_ul
     )
-    reactor = FlowReactor("MSC:", name="reactor", geometry=geometry)
+    reactor = FlowReactor("MSC:", name="reactor", geometry=geometry, flush_flow_ul_min=200.0)
     spectrometer = Spectrometer("MSC:Spec:", name="spectrometer")
-    clock = EpicsSignalRO("MSC:Sim:Clock", name="clock", auto_monitor=True)
-    for device in (reactor, spectrometer, clock):
-        connect(device, timeout_s=20)
     for device in (reactor, spectrometer):
-        use_clock(device, signal_clock(clock))
+        connect(device, timeout_s=20)
+    clock, time_scale = find_clock("MSC:")
+    assert time_scale == TIME_SCALE
+    for device in (reactor, spectrometer):
+        use_clock(device, clock)
     yield reactor, spectrometer
     disconnect()
 
