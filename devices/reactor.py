@@ -224,7 +224,7 @@ class FlowReactor(Device):
 
         def progress() -> Progress:
             oven = max(targets, key=lambda o: abs(number(o.reading) - targets[o]))
-            return Progress(oven.name, initial[oven], number(oven.reading), targets[oven], "°C")
+            return Progress(f"{self.name} ovens", initial[oven], number(oven.reading), targets[oven], "°C")
 
         move.until(
             lambda: sum(dwell.done() for dwell in dwells) == len(dwells),

@@ -39,21 +39,29 @@ class WaitingBars:
                     status.watch(self._new_bar())
 
     def _new_bar(self) -> Callable[..., None]:
-        bar = tqdm(
-            total=1.0, file=self._file, leave=False, bar_format=_FORMAT, delay=self._delay_s,
-            miniters=0, mininterval=min(0.1, self._delay_s),
-        )  # fmt: skip
-        self._bars.append(bar)
-        watched = ""
+        """Return what a status reports to: a bar for each thing it waits for, one after the other."""
+        bar, watched = self._open(), ""
 
         def update(
             *, name: str = "", current: float = 0, target: float = 0, unit: str = "", fraction: float = 1, **_: Any
         ) -> None:
-            nonlocal watched
+            nonlocal bar, watched
+            if bar not in self._bars:  # a last word after the wait was over
+                return
             if watched and name != watched:
-                bar.reset()
+                self._bars.remove(bar)
+                bar.close()
+                bar = self._open()
             watched = name
             bar.set_description_str(f"{name}: {current:.1f} of {target:.1f} {unit}", refresh=False)
             bar.update(1.0 - fraction - bar.n)
 
         return update
+
+    def _open(self) -> tqdm:
+        bar = tqdm(
+            total=1.0, file=self._file, leave=False, bar_format=_FORMAT, delay=self._delay_s,
+            miniters=0, mininterval=min(0.1, self._delay_s),
+        )  # fmt: skip
+        self._bars.append(bar)
+        return bar
