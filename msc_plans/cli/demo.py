@@ -1,6 +1,7 @@
 """The main job in a minute: simulated reactor, adaptive campaign for a cluster's window, figure, store."""
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -182,6 +183,8 @@ class Demo:
             max_conditions=self.args.conditions,
             campaign_uid=collected.campaign_uid,
         )
+        # What goes wrong is said once, by this command, not by a traceback beside it.
+        logging.getLogger("bluesky").setLevel(logging.CRITICAL)
         try:
             session.RE(plan)
         except RunEngineInterrupted:
