@@ -81,9 +81,17 @@ def safely(
     return (yield from bpp.contingency_wrapper(plan, except_plan=unsafe))
 
 
-def wait_for_future(future: "Future[T]") -> MsgGenerator[T]:
-    """Wait for a future of another thread without blocking the RunEngine; returns its result."""
-    yield from bps.wait_for([lambda: asyncio.wait([asyncio.wrap_future(future)])])
+def wait_for_future(future: "Future[T]", timeout_s: float | None = None) -> MsgGenerator[T]:
+    """Wait for a future of another thread without blocking the RunEngine; returns its result.
+
+    Raises
+    ------
+    TimeoutError
+        It is not done within ``timeout_s`` of wall time.
+    """
+    yield from bps.wait_for([lambda: asyncio.wait([asyncio.wrap_future(future)], timeout=timeout_s)])
+    if not future.done():
+        raise TimeoutError(f"no answer within {timeout_s:g} s")
     return future.result()
 
 

@@ -114,12 +114,16 @@ class UvVisCallback:
         metadata = self._metadata(run)
         try:
             outcome, spectra = self._analyse(run)
-        except ValueError as error:
-            publish_run(self._listeners, metadata, {}, exit_status="fail", reason=str(error))
-            future.set_exception(AnalysisFailedError(f"run {uid}: {error}"))
+        except Exception as error:  # noqa: BLE001  whatever it is, someone may wait for the answer
+            try:
+                publish_run(self._listeners, metadata, {}, exit_status="fail", reason=str(error))
+            finally:
+                future.set_exception(AnalysisFailedError(f"run {uid}: {error}"))
             return
-        publish_run(self._listeners, metadata, {**outcome, **spectra})
-        future.set_result(outcome)
+        try:
+            publish_run(self._listeners, metadata, {**outcome, **spectra})
+        finally:
+            future.set_result(outcome)
 
     def _metadata(self, run: _Run) -> dict[str, Any]:
         kept = ("campaign_uid", "trial_id", "condition", "sample", "schema_version")

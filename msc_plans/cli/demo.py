@@ -88,7 +88,9 @@ class Demo:
 
         try:
             self._run()
-        except (CampaignFailedError, FailedStatus, ConnectionError, SimulatorError, ServerError) as error:
+        except ConnectionError as error:
+            raise CommandError(str(error)) from error
+        except (CampaignFailedError, FailedStatus, SimulatorError, ServerError) as error:
             why = error.__cause__ if isinstance(error, FailedStatus) else error
             print(f"msc demo: {why}. What was measured is in {self.store}", file=sys.stderr)
             return 1

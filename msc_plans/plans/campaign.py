@@ -19,6 +19,8 @@ __all__ = ["CampaignAdvisor", "CampaignFailedError", "msc_campaign"]
 
 log = logging.getLogger(__name__)
 
+ANALYSIS_TIMEOUT_S = 120.0
+
 
 class CampaignFailedError(RuntimeError):
     """Too many conditions of a campaign failed one after another."""
@@ -118,7 +120,7 @@ class _Campaign:
             try:
                 yield from self._measure(suggestion)
                 failed_in_a_row = 0
-            except (FailedStatus, AnalysisFailedError) as error:
+            except (FailedStatus, AnalysisFailedError, TimeoutError) as error:
                 failed_in_a_row += 1
                 cause = error.__cause__ or error
                 log.warning("%s failed: %s", Condition.from_mapping(suggestion), cause)
@@ -161,6 +163,6 @@ class _Campaign:
             trial_id=trial_id,
             md=self.md,
         )
-        outcome = yield from wait_for_future(self.results.outcome(uid))
+        outcome = yield from wait_for_future(self.results.outcome(uid), ANALYSIS_TIMEOUT_S)
         point = {"_id": trial_id, **condition.as_dict(), **outcome}
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))

@@ -1,8 +1,11 @@
 """Plans by their messages: order, refusals before anything moves, safety."""
 
+from concurrent.futures import Future
+
 import pytest
 from bluesky.simulators import RunEngineSimulator, assert_message_and_return_remaining
 
+from msc_plans.plan_stubs import wait_for_future
 from msc_plans.plans import (
     bring_up,
     make_safe,
@@ -173,3 +176,10 @@ def test_bring_up_takes_dark_with_the_shutter_closed_and_reference_in_solvent(si
         "trigger",
         "spectrum_type=Corrected Sample",
     ]
+
+
+def test_an_answer_that_does_not_come_is_a_timeout_not_a_hang():
+    plan = wait_for_future(Future(), timeout_s=0.5)
+    assert next(plan).command == "wait_for"
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.5 s"):
+        plan.send(None)

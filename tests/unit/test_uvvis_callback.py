@@ -116,3 +116,14 @@ def test_on_its_thread_it_keeps_order_survives_an_error_and_ends():
     threaded.close()
     threaded.close()
     assert seen == ["start", "event", "stop"]
+
+
+def test_whoever_waits_gets_an_answer_even_if_a_listener_fails(callback):
+    def fails(name, document):
+        raise OSError("disk full")
+
+    callback._listeners = [fails]
+    with pytest.raises(OSError, match="disk full"):
+        raw_run(callback)
+    (future,) = callback._futures.values()
+    assert future.result(timeout=0)["CdSe-437_probability"] > 0.95
