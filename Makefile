@@ -31,7 +31,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@# compiles the kinetic solver once, so that no session waits for it
-	@$(BIN)/python -c "from msc_plans.advisor import Advisor; Advisor(particles=16).suggest()"
+	@$(BIN)/python -c "from msc_plans.advisor import Advisor; Advisor(particles=50).suggest()"
 	@touch $@
 
 clean:
