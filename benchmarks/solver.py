@@ -120,7 +120,7 @@ def main():
     update, suggest, plane = advisor_times()
 
     lines = [
-        ("solver_speedup", scipys / ours, 20.0, scipys / ours >= 20),
+        ("solver_speedup", scipys / ours, 100.0, scipys / ours >= 100),
         ("solver_error_at_1e-6", error, 1e-6, error <= 1e-6),
         ("update_median_cpu_s", update, 3.0, update <= 3),
         ("suggest_cpu_s", suggest, 1.0, suggest <= 1),
