@@ -1,7 +1,6 @@
 """Records of a Eurotherm 3500 controller over Modbus, as beamlines serve them (``…LOOP1:PV:RBV``)."""
 
-from typing import Any
-
+from ioc_sim.controller import Controller
 from ioc_sim.physics.oven import Oven
 from ioc_sim.records import Reading, Setting, Spec
 
@@ -10,7 +9,7 @@ __all__ = ["OVEN_RECORDS", "OvenModel"]
 _PER_MINUTE = {"/min": 1.0, "/hour": 1 / 60, "/sec": 60.0}
 
 
-class OvenModel:
+class OvenModel(Controller):
     """One oven as its controller shows it; what is not here is the twin's oven itself.
 
     Parameters
@@ -19,42 +18,30 @@ class OvenModel:
         The twin's oven.
     """
 
-    _own = frozenset({"_oven", "disable", "autotune", "rate_unit", "ramp_rate", "mode"})
+    own = frozenset({"autotune", "rate_unit", "ramp_rate", "mode"})
 
     def __init__(self, oven: Oven) -> None:
-        self._oven = oven
-        self.disable = "Enabled"
+        super().__init__(oven)
         self.autotune = "Off"
         self.rate_unit = "/min"
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._oven, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self if name in self._own else self._oven, name, value)
 
     @property
     def ramp_rate(self) -> float:
         """Ramp rate in the unit of ``RR:UNIT``; 0 is no ramp."""
-        return self._oven.ramp_rate_c_min / _PER_MINUTE[self.rate_unit]
+        return self._part.ramp_rate_c_min / _PER_MINUTE[self.rate_unit]
 
     @ramp_rate.setter
     def ramp_rate(self, value: float) -> None:
-        self._oven.ramp_rate_c_min = value * _PER_MINUTE[self.rate_unit]
+        self._part.ramp_rate_c_min = value * _PER_MINUTE[self.rate_unit]
 
     @property
     def mode(self) -> str:
         """``Auto`` or ``Manual``."""
-        return "Manual" if self._oven.manual else "Auto"
+        return "Manual" if self._part.manual else "Auto"
 
     @mode.setter
     def mode(self, value: str) -> None:
-        self._oven.manual = value == "Manual"
-
-    @property
-    def comms(self) -> str:
-        """Alarm severity of the readings: a disabled record set has none that can be trusted."""
-        return "INVALID_ALARM" if self.disable == "Disabled" else "NO_ALARM"
+        self._part.manual = value == "Manual"
 
 
 OVEN_RECORDS: tuple[Spec, ...] = (

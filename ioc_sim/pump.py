@@ -1,7 +1,6 @@
 """Records of a Harvard Ultra syringe pump."""
 
-from typing import Any
-
+from ioc_sim.controller import Controller
 from ioc_sim.physics.pump import SyringePump
 from ioc_sim.records import Command, Reading, Setting, Spec
 
@@ -11,7 +10,7 @@ _UL_MIN = {"ul/min": 1.0, "ml/min": 1e3, "ul/hr": 1 / 60, "ml/hr": 1e3 / 60}
 _STATES = ("Idle", "Infusing", "Withdrawing", "Target Reached")
 
 
-class PumpModel:
+class PumpModel(Controller):
     """One pump as its controller shows it; what is not here is the twin's pump itself.
 
     Parameters
@@ -20,42 +19,30 @@ class PumpModel:
         The twin's pump.
     """
 
-    _own = frozenset({"_pump", "disable", "force_percent", "rate_units", "infuse_rate", "withdraw_rate"})
+    own = frozenset({"force_percent", "rate_units", "infuse_rate", "withdraw_rate"})
 
     def __init__(self, pump: SyringePump) -> None:
-        self._pump = pump
-        self.disable = "Enabled"
+        super().__init__(pump)
         self.force_percent = 50.0
         self.rate_units = "ul/min"
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pump, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self if name in self._own else self._pump, name, value)
 
     @property
     def infuse_rate(self) -> float:
         """Infusion rate in the unit of ``IRATEUNITS``."""
-        return self._pump.target_rate_ul_min / _UL_MIN[self.rate_units]
+        return self._part.target_rate_ul_min / _UL_MIN[self.rate_units]
 
     @infuse_rate.setter
     def infuse_rate(self, value: float) -> None:
-        self._pump.target_rate_ul_min = value * _UL_MIN[self.rate_units]
+        self._part.target_rate_ul_min = value * _UL_MIN[self.rate_units]
 
     @property
     def withdraw_rate(self) -> float:
         """Withdrawal rate in the unit of ``IRATEUNITS``."""
-        return self._pump.withdraw_rate_ul_min / _UL_MIN[self.rate_units]
+        return self._part.withdraw_rate_ul_min / _UL_MIN[self.rate_units]
 
     @withdraw_rate.setter
     def withdraw_rate(self, value: float) -> None:
-        self._pump.withdraw_rate_ul_min = value * _UL_MIN[self.rate_units]
-
-    @property
-    def comms(self) -> str:
-        """Alarm severity of the readings: a disabled record set has none that can be trusted."""
-        return "INVALID_ALARM" if self.disable == "Disabled" else "NO_ALARM"
+        self._part.withdraw_rate_ul_min = value * _UL_MIN[self.rate_units]
 
 
 PUMP_RECORDS: tuple[Spec, ...] = (

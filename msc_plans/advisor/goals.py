@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from msc_plans.analysis.accumulation import ACCUMULATED_RATIO
 from msc_plans.condition import Condition
 from msc_plans.kinetics.palencia import FAMILIES
 
@@ -35,7 +36,7 @@ class MapGoal:
     name: ClassVar[str] = "map"
     family: str = "CdSe-437"
     residence_time: float = 14.0
-    threshold: float = 0.085
+    threshold: float = ACCUMULATED_RATIO
     confirm_edges: bool = True
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class MaximiseGoal:
 
     name: ClassVar[str] = "maximise"
     family: str = "CdSe-437"
-    threshold: float = 0.085
+    threshold: float = ACCUMULATED_RATIO
 
     def __post_init__(self) -> None:
         _check_family(self.family)

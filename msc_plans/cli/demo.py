@@ -17,8 +17,6 @@ from msc_plans.cli import CommandError
 __all__ = ["add_arguments", "run"]
 
 MAX_CONDITIONS = 8
-RESIDENCE_TIME_S = 14.0
-THRESHOLD = 0.085
 PARTICLES = 200
 
 
@@ -156,7 +154,7 @@ class Demo:
         from msc_plans.views.lines import CampaignLines
 
         settings = Settings(prefix="MSC:", store=self.store, tiled_uri="")
-        collected = Collected(self.args.family)
+        collected = Collected(self.args.family, self.goal.threshold)
         lines = CampaignLines(write=tqdm_write, family=self.args.family)
         session = open_session(settings, listeners=[lines, collected])
         stack.callback(session.close)
@@ -205,7 +203,7 @@ class Demo:
         times = np.linspace(1.5, 16.0, 12)
         cells = [Condition(float(t), float(t), float(s)) for s in times for t in temperatures]
         ratio = advisor.predict(cells).ratio.reshape(len(times), len(temperatures))
-        prediction = MapPrediction(self.args.family, temperatures, times, ratio, THRESHOLD)
+        prediction = MapPrediction(self.args.family, temperatures, times, ratio, self.goal.threshold)
         figure = campaign_figure(measured, prediction, f"{self.goal}: {len(measured)} conditions")
         path = self.store / "campaign.png"
         figure.savefig(path, dpi=130)
@@ -238,10 +236,11 @@ def tqdm_write(line: str) -> None:
 class Collected:
     """A callback that keeps what the figure needs of the analysis runs of one campaign."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, threshold: float) -> None:
         self.campaign_uid = str(uuid.uuid4())
         self.measured: list[Any] = []
         self._family = family
+        self._threshold = threshold
         self._conditions: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
 
@@ -270,6 +269,6 @@ class Collected:
                 wavelength[use],
                 absorbance[use],
                 (absorbance - rest)[use],
-                verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], THRESHOLD),
+                verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], self._threshold),
             )
         )
