@@ -251,7 +251,8 @@ class FlowReactor(Device):
         """Steps of a solvent flush: the pump itself ends it; then standby flow."""
         volume_ul = volumes * self.geometry.swept_ul
         before = {self.pump_solvent: number(self.pump_solvent.infused_ul, use_monitor=False)}
-        self.to_solvent(self.flush_flow_ul_min, volume_ul=volume_ul)
+        # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
+        self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
         self._pass_volume(move, volume_ul, before, "solvent")
         self.pump_solvent.infuse(number(self.standby_flow))
 
@@ -264,7 +265,7 @@ class FlowReactor(Device):
         seconds = 60.0 * target_ul / flow
         try:
             move.until(
-                lambda: passed() >= 0.999 * target_ul,
+                lambda: passed() >= target_ul,
                 timeout_s=3 * seconds + 60.0,
                 what=f"the passage of {target_ul:.0f} µL of {what}",
                 progress=lambda: Progress(f"{self.name} {what}", 0.0, passed(), target_ul, "µL"),

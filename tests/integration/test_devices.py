@@ -14,7 +14,7 @@ def test_a_condition_is_reached_when_ovens_dwell_and_the_mixture_has_passed(reac
     seen = []
     before = reactor.pump_cd.infused_ul.get(use_monitor=False) + reactor.pump_se.infused_ul.get(use_monitor=False)
     status = reactor.set(CONDITION)
-    status.watch(lambda **at: seen.append((at["name"], at["unit"], at["fraction"])))
+    status.watch(lambda **at: seen.append((at.get("unit"), at["fraction"])))
     status.wait(60)
     assert reactor.nucleation.in_band(120.0)
     assert reactor.growth.in_band(110.0)
@@ -22,8 +22,9 @@ def test_a_condition_is_reached_when_ovens_dwell_and_the_mixture_has_passed(reac
     passed = reactor.pump_cd.infused_ul.get() + reactor.pump_se.infused_ul.get() - before
     assert passed >= reactor.flush_volumes * reactor.geometry.swept_ul
     assert reactor.read()["reactor_residence_time"]["value"] == pytest.approx(14.0)
-    assert {unit for _, unit, _ in seen} == {"°C", "µL"}
-    assert all(0 <= fraction <= 1 for _, _, fraction in seen)
+    # ophyd's last call, at the end of a status, carries neither unit nor current value
+    assert {unit for unit, _ in seen} - {None} == {"°C", "µL"}
+    assert all(0 <= fraction <= 1 for _, fraction in seen)
 
 
 @pytest.mark.parametrize(
