@@ -30,8 +30,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is needed; choose one with: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@# compiles the kinetic solver once, so that no session waits for it
+	@# compiles kinetic solver and twin once, so that no session waits for them
 	@$(BIN)/python -c "from msc_plans.advisor import Advisor; Advisor(particles=50).suggest()"
+	@$(BIN)/python -m ioc_sim.claims > /dev/null
 	@touch $@
 
 clean:

@@ -21,19 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to serve on, repeatable; 0.0.0.0 for all (default: 127.0.0.1 only)",
     )  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep temperatures, syringes and the latch here")
+    parser.add_argument(
+        "--data-root", type=Path, default=Path("saxs"), metavar="DIR",
+        help="folder below which the SAXS detector's files go (default: ./%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--end-with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     parser.add_argument("--list", action="store_true", help="print the record names and exit")
 
 
 def serve(args: argparse.Namespace) -> int:
     """Run the IOC as the options say; returns the exit code (2: bad input, said on stderr)."""
-    from ioc_sim.ioc import Ioc, PortInUseError, check_port, run
-    from ioc_sim.physics.scenario import load_scenario
+    # small products: waiting for a second thread of BLAS takes longer than they do
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from ioc_sim.ioc import Ioc
+    from ioc_sim.physics.scenario_file import load_scenario
+    from ioc_sim.server import PortInUseError, check_port, run
 
     try:
         ioc = Ioc(
             load_scenario(args.scenario), prefix=args.prefix, time_scale=args.time_scale,
-            seed=args.seed, state_file=args.state,
+            seed=args.seed, state_file=args.state, data_root=args.data_root,
         )  # fmt: skip
         if args.list:
             print("\n".join(ioc.pvdb))

@@ -1,9 +1,20 @@
 """The reactor's own interlock: it needs no client, latches, and says why.
 
-It trips on an oven above its limit, on pressure above its limit, and on a heartbeat that has not come
-for longer than ``HeartbeatTimeout``. Tripped, the reactor runs solvent at standby flow; the precursor
-pumps stop; a lapsed heartbeat sends the ovens to standby temperature, the other two switch the heaters off.
+It trips on an oven above its limit or without a reading, on pressure above its limit, and on a heartbeat that
+has not come for longer than ``HeartbeatTimeout``. What a trip does, with the valve at solvent in every case:
+
+=============  ===========  =============  ================
+cause          precursors   solvent        heaters
+=============  ===========  =============  ================
+oven           stop         standby flow   off
+pressure       stop         stop           off
+heartbeat      stop         standby flow   standby temperature
+=============  ===========  =============  ================
+
+A hazard that comes after a lapsed heartbeat still switches off what it must.
 """
+
+import math
 
 from ioc_sim.physics.twin import Twin
 
@@ -37,6 +48,7 @@ class Interlock:
         self.temperature_limit_c = temperature_limit_c
         self.pressure_limit_bar = pressure_limit_bar
         self.message = ""
+        self._heaters_off = False
         self.standby_flow_ul_min = 100.0
         self.standby_temperature_c = 100.0
         self._timeout_s = 0.0
@@ -72,30 +84,31 @@ class Interlock:
         cause = self._hazard()
         if cause:
             raise ValueError(f"the interlock stays tripped: {cause}")
-        self.message = ""
+        self.message, self._heaters_off = "", False
         self.beat()
         for oven in self._twin.ovens.values():
             oven.heater_enabled = True
 
     def watch(self) -> None:
-        """Trip if something is wrong; called at every tick of the clock."""
-        if self.tripped:
-            return
-        cause = self._hazard()
+        """Trip if something is wrong; called at every step of the twin."""
+        cause = "" if self._heaters_off else self._hazard()
         if cause:
-            self._trip(cause, heaters_off=True)
-        elif self._timeout_s and self._twin.clock_s - self._last_beat_s > self._timeout_s:
-            self._trip(f"no heartbeat for {self._timeout_s:g} s", heaters_off=False)
+            self._trip(f"{self.message}; then {cause}" if self.message else cause)
+            self._switch_off(pressure=cause.startswith("pressure"))
+        elif self._timeout_s and not self.tripped and self._twin.clock_s - self._last_beat_s > self._timeout_s:
+            self._trip(f"no heartbeat for {self._timeout_s:g} s")
 
     def _hazard(self) -> str:
         for name, oven in self._twin.ovens.items():
-            if not oven.reading_c <= self.temperature_limit_c:
+            if math.isnan(oven.reading_c):
+                return f"{name} oven gives no reading, its thermocouple is broken"
+            if oven.reading_c > self.temperature_limit_c:
                 return f"{name} oven at {oven.reading_c:.0f} degC, limit {self.temperature_limit_c:.0f}"
         if self._twin.pressure_bar > self.pressure_limit_bar:
             return f"pressure {self._twin.pressure_bar:.1f} bar, limit {self.pressure_limit_bar:.0f}"
         return ""
 
-    def _trip(self, cause: str, *, heaters_off: bool) -> None:
+    def _trip(self, cause: str) -> None:
         self.message = cause
         twin = self._twin
         for name in PRECURSORS:
@@ -108,12 +121,19 @@ class Interlock:
         for oven in twin.ovens.values():
             oven.manual = False
             oven.setpoint_c = self.standby_temperature_c
-            oven.heater_enabled = not heaters_off
+
+    def _switch_off(self, *, pressure: bool) -> None:
+        self._heaters_off = True
+        for oven in self._twin.ovens.values():
+            oven.heater_enabled = False
+        if pressure:
+            self._twin.pumps["Solvent"].stop()
 
     def state(self) -> dict[str, object]:
         """Return what must survive a restart."""
         return {
             "message": self.message,
+            "heaters_off": self._heaters_off,
             "standby_flow_ul_min": self.standby_flow_ul_min,
             "standby_temperature_c": self.standby_temperature_c,
         }
@@ -121,5 +141,6 @@ class Interlock:
     def restore(self, state: dict) -> None:
         """Take up what :meth:`state` returned; the heartbeat watch starts switched off."""
         self.message = str(state["message"])
+        self._heaters_off = bool(state["heaters_off"])
         self.standby_flow_ul_min = float(state["standby_flow_ul_min"])
         self.standby_temperature_c = float(state["standby_temperature_c"])

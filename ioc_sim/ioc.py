@@ -1,18 +1,16 @@
 """One process, one twin, all records: the clock that drives them and the file that outlives them."""
 
-import asyncio
 import json
 import logging
 import os
 import signal
-import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from caproto import ChannelData
 
+from ioc_sim.faults import FAULT_RECORDS, FaultModel
 from ioc_sim.interlock import Interlock
 from ioc_sim.oven import OVEN_RECORDS, OvenModel
 from ioc_sim.physics.scenario import Scenario
@@ -20,19 +18,16 @@ from ioc_sim.physics.twin import Twin
 from ioc_sim.pump import PUMP_RECORDS, PumpModel
 from ioc_sim.reactor import REACTOR_RECORDS, SIM_RECORDS, ReactorModel
 from ioc_sim.records import RecordGroup, serve
+from ioc_sim.saxs import SaxsStation
 from ioc_sim.spectrometer import SPECTROMETER_RECORDS, SpectrometerModel
 
-__all__ = ["Ioc", "PortInUseError", "check_port", "run"]
+__all__ = ["Ioc"]
 
 log = logging.getLogger(__name__)
 
 _TICKS_PER_S = (2.0, 25.0)
 _MAX_TICKS_BEHIND = 4.0
 _SAVE_EVERY_S = 5.0
-
-
-class PortInUseError(RuntimeError):
-    """The Channel Access port asked for serves someone else."""
 
 
 class Ioc:
@@ -50,6 +45,8 @@ class Ioc:
         Of all noise.
     state_file : Path, optional
         Where temperatures, syringes and the interlock's latch are kept; taken up if it exists.
+    data_root : Path
+        Folder that holds all files of the SAXS detector; made when the first is written.
 
     Attributes
     ----------
@@ -67,6 +64,7 @@ class Ioc:
         time_scale: float = 1.0,
         seed: int = 0,
         state_file: Path | None = None,
+        data_root: Path = Path("saxs"),
     ) -> None:
         if not 0 < time_scale <= 1e5:
             raise ValueError(f"the time scale must be above 0 and at most 100000, not {time_scale:g}")
@@ -87,7 +85,11 @@ class Ioc:
         reactor = ReactorModel(self.twin, self.interlock)
         self._add(f"{prefix}Reactor:", REACTOR_RECORDS, reactor, guarded=True)
         self._add(f"{prefix}Sim:", SIM_RECORDS, self, guarded=False)
-        self.pvdb: dict[str, ChannelData] = {}
+        self._add(f"{prefix}Sim:Fault:", FAULT_RECORDS, FaultModel(self.twin.faults), guarded=False)
+        frame = scenario.frame
+        self._saxs = SaxsStation(f"{prefix}Saxs:", self.twin, data_root, (frame.rows, frame.columns))
+        self._groups += self._saxs.groups
+        self.pvdb: dict[str, ChannelData] = dict(self._saxs.pvdb)
         for group in self._groups:
             self.pvdb.update(group.pvdb)
 
@@ -106,11 +108,23 @@ class Ioc:
 
     async def tick(self, wall_seconds: float) -> None:
         """Let the twin go on by ``wall_seconds`` of wall time and bring the records up to date."""
-        self.twin.advance(wall_seconds * self.time_scale)
-        self.interlock.watch()
+        self.twin.advance(wall_seconds * self.time_scale, self.interlock.watch)
+        self._freeze_or_end()
         self._spectrometer.tick()
+        await self._saxs.tick()
         for group in self._groups:
             await group.publish()
+
+    def _freeze_or_end(self) -> None:
+        faults = self.twin.faults
+        if faults.dead_ioc:
+            log.warning("fault DeadIoc: ending at once, without writing the state file")
+            os.kill(os.getpid(), signal.SIGKILL)
+        if faults.frozen_s:
+            seconds, faults.frozen_s = faults.frozen_s, 0.0
+            log.warning("fault FrozenIoc: standing still for %g s", seconds)
+            # the whole process, event loop and all
+            time.sleep(seconds)
 
     async def run_clock(self, async_lib: Any) -> None:
         """Drive the twin by the wall clock until cancelled.
@@ -130,6 +144,10 @@ class Ioc:
                 self.save()
                 saved = now
 
+    async def shut_down(self) -> None:
+        """Close the SAXS detector's file and end the thread that writes it."""
+        await self._saxs.shut_down()
+
     def save(self) -> None:
         """Write the state file, whole or not at all; nothing without one."""
         if self._state_file is None:
@@ -148,54 +166,3 @@ class Ioc:
             raise ValueError(
                 f"the state file {path} can't be taken up ({error!r}); move it away to start afresh"
             ) from error
-
-
-def check_port(port: int) -> None:
-    """Raise :class:`PortInUseError` if another program holds the Channel Access port on loopback.
-
-    The UDP side of Channel Access is shared between servers, so a second one would start and then
-    answer only some of the searches.
-    """
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            if kind == socket.SOCK_STREAM:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise PortInUseError(
-                    f"port {port} is in use ({error.strerror}); stop what runs there, or choose another with --port"
-                ) from error
-
-
-async def _end_with(parent: int, server: asyncio.Future[None]) -> None:
-    while os.getppid() == parent:
-        await asyncio.sleep(0.3)
-    server.cancel()
-
-
-def run(ioc: Ioc, *, interfaces: list[str], parent: int | None = None) -> None:
-    """Serve the records until SIGINT, SIGTERM or the end of a parent process; then write the state file.
-
-    ``EPICS_CA_SERVER_PORT`` chooses the port.
-    """
-    from caproto.asyncio.server import Context
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        server = asyncio.ensure_future(Context(ioc.pvdb, interfaces).run(startup_hook=ioc.run_clock))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.cancel)
-        watch = asyncio.ensure_future(_end_with(parent, server)) if parent else None
-        with suppress(asyncio.CancelledError):
-            await server
-        if watch:
-            watch.cancel()
-
-    if interfaces == ["127.0.0.1"]:
-        os.environ["EPICS_CAS_AUTO_BEACON_ADDR_LIST"] = "NO"
-        os.environ["EPICS_CAS_BEACON_ADDR_LIST"] = ""
-    try:
-        asyncio.run(main())
-    finally:
-        ioc.save()

@@ -35,6 +35,11 @@ class OvenModel(Controller):
         self._part.ramp_rate_c_min = value * _PER_MINUTE[self.rate_unit]
 
     @property
+    def reading_alarm(self) -> str:
+        """Alarm severity of the reading: invalid without a thermocouple or without communication."""
+        return "INVALID_ALARM" if self._part.sensor_broken else self.comms
+
+    @property
     def mode(self) -> str:
         """``Auto`` or ``Manual``."""
         return "Manual" if self._part.manual else "Auto"
@@ -46,7 +51,7 @@ class OvenModel(Controller):
 
 OVEN_RECORDS: tuple[Spec, ...] = (
     Setting("DISABLE", "disable", "Stop talking to the controller", choices=("Enabled", "Disabled")),
-    Reading("LOOP1:PV:RBV", "reading_c", "Measured temperature", units="degC", precision=2, alarm="comms"),
+    Reading("LOOP1:PV:RBV", "reading_c", "Measured temperature", units="degC", precision=2, alarm="reading_alarm"),
     Setting("LOOP1:SP", "setpoint_c", "Target setpoint", units="degC", precision=2, limits=(0.0, 400.0)),
     Reading("LOOP1:WSP:RBV", "working_setpoint_c", "Working setpoint", units="degC", precision=2),
     Setting("LOOP1:RR", "ramp_rate", "Setpoint ramp rate, 0 = none", units="degC", limits=(0.0, 10000.0)),

@@ -1,13 +1,13 @@
 """Records of the reactor as a whole, and of the twin's clock."""
 
 from ioc_sim.interlock import Interlock
+from ioc_sim.physics.scenario import FRACTIONS
 from ioc_sim.physics.twin import Twin
 from ioc_sim.records import Command, Reading, Setting, Spec
 
 __all__ = ["REACTOR_RECORDS", "SIM_RECORDS", "ReactorModel"]
 
 VALVE_POSITIONS = ("Mixture", "Cd only", "Se only", "Solvent", "Sample loop")
-LOOP_CONTENTS = ("Fi", "F1", "F2", "F3", "F4", "F5")
 
 
 class ReactorModel:
@@ -21,12 +21,9 @@ class ReactorModel:
         Its interlock.
     """
 
-    ring_current_ma = 200.0
-
     def __init__(self, twin: Twin, interlock: Interlock) -> None:
         self._twin = twin
         self.interlock = interlock
-        self.sample_loop = "Fi"
         self.heartbeat_count = 0
 
     @property
@@ -37,6 +34,20 @@ class ReactorModel:
     @valve.setter
     def valve(self, value: str) -> None:
         self._twin.valve = value
+
+    @property
+    def sample_loop(self) -> str:
+        """What the sample loop holds; a put fills it anew, the same fraction too."""
+        return self._twin.sample_loop
+
+    @sample_loop.setter
+    def sample_loop(self, value: str) -> None:
+        self._twin.sample_loop = value
+
+    @property
+    def ring_current_ma(self) -> float:
+        """Current in the storage ring, mA."""
+        return self._twin.beam.ring_current_ma(self._twin.clock_s)
 
     @property
     def pressure_bar(self) -> float:
@@ -106,7 +117,7 @@ REACTOR_RECORDS: tuple[Spec, ...] = (
     Command("InterlockReset", "reset", "Release the interlock", readback="", always=True),
     Reading("InterlockMessage", "message", "Why the interlock tripped", kind=str),
     Setting("Valve", "valve", "What flows into the reactor", choices=VALVE_POSITIONS, readback=""),
-    Setting("SampleLoop", "sample_loop", "What the sample loop holds", choices=LOOP_CONTENTS, readback=""),
+    Setting("SampleLoop", "sample_loop", "What the sample loop holds", choices=FRACTIONS, readback=""),
     Reading("RingCurrent", "ring_current_ma", "Storage ring current", units="mA"),
     Setting(
         "StandbyFlow", "standby_flow", "Keep-alive flow of solvent",

@@ -52,6 +52,11 @@ class Setting:
         Suffix of the readback record; empty for none.
     always : bool
         The put is taken under a tripped interlock too.
+    chars : int
+        Makes a text an array of at most so many characters, as areaDetector's paths are.
+    completes : str
+        A coroutine method of the model: the put is answered when it returns, or refused when it raises ValueError.
+        As a busy record: the put starts something, the record goes back by itself.
     """
 
     name: str
@@ -64,12 +69,14 @@ class Setting:
     limits: tuple[float, float] | None = None
     readback: str = ":RBV"
     always: bool = False
+    chars: int = 0
+    completes: str = ""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A read-only record; ``length`` makes it a waveform of doubles, ``alarm`` names a model attribute
-    that holds the record's severity, by the name of a caproto ``AlarmSeverity``.
+    """A read-only record; ``length`` makes it a waveform of doubles, ``chars`` an array of characters, ``alarm``
+    names a model attribute that holds the record's severity, by the name of a caproto ``AlarmSeverity``.
     """
 
     name: str
@@ -80,6 +87,7 @@ class Reading:
     units: str = ""
     precision: int = 3
     length: int = 0
+    chars: int = 0
     alarm: str = ""
 
 
@@ -198,6 +206,12 @@ class _Action(_Checked, PvpropertyInteger):
     pass
 
 
+class _Text(_Checked, PvpropertyChar):
+    async def verify_value(self, value: Any) -> Any:
+        # C clients send the NUL too
+        return await super().verify_value(value.split("\0")[0])
+
+
 class _AlwaysDouble(_Double):
     always = True
 
@@ -218,15 +232,19 @@ def _number_metadata(spec: Setting | Reading) -> dict[str, Any]:
     return meta
 
 
+def _text_form(spec: Setting | Reading, long_string: str) -> dict[str, Any]:
+    if spec.chars:
+        return {"max_length": spec.chars, "record": "waveform", "string_encoding": "utf-8"}
+    return {"max_length": 256, "report_as_string": True, "record": long_string}
+
+
 def _reading_property(spec: Setting | Reading, name: str, value: Any) -> Any:
     # An alarm group of its own: by default caproto shares one alarm among all records of a group.
     common: dict[str, Any] = {"name": name, "doc": spec.doc, "read_only": True, "alarm_group": name}
     if spec.choices:
         return pvproperty(dtype=PvpropertyEnum, enum_strings=list(spec.choices), value=value, record="mbbi", **common)
     if spec.kind is str:
-        return pvproperty(
-            dtype=PvpropertyChar, value=value, max_length=256, report_as_string=True, record="lsi", **common
-        )
+        return pvproperty(dtype=PvpropertyChar, value=value, **_text_form(spec, "lsi"), **common)
     length = spec.length if isinstance(spec, Reading) else 0
     if length:
         return pvproperty(
@@ -244,11 +262,20 @@ def _setting_property(spec: Setting, value: Any) -> Any:
         except ValueError as error:
             raise CaprotoValueError(f"{instance.pvname}: {error}") from None
         await self.publish()
+        if spec.completes:
+            try:
+                await getattr(self.model, spec.completes)()
+            except ValueError as error:
+                raise CaprotoValueError(f"{instance.pvname}: {error}") from None
+            finally:
+                await self.publish()
         return getattr(self.model, spec.attribute)
 
     common: dict[str, Any] = {"name": spec.name, "doc": spec.doc, "put": put, "alarm_group": spec.name}
     if spec.choices:
         return pvproperty(dtype=_Enum, enum_strings=list(spec.choices), value=value, record="mbbo", **common)
+    if spec.kind is str:
+        return pvproperty(dtype=_Text, value=value, **_text_form(spec, "lso"), **common)
     if spec.kind is int:
         dtype, record = _Integer, "longout"
     else:
@@ -321,7 +348,8 @@ def serve(prefix: str, table: Sequence[Spec], model: Any, refusal: Callable[[], 
 
 
 def _fill_fields(channel: Any) -> None:
-    """Give the fields of a record the metadata that caproto serves with its value only."""
+    """Give the fields of a record the metadata that caproto serves with its value only, or not at all."""
+    channel.get_field("DESC")._data["value"] = channel.__doc__
     for field, attribute in (
         ("EGU", "units"),
         ("PREC", "precision"),

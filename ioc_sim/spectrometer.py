@@ -102,7 +102,7 @@ class SpectrometerModel:
 
     def tick(self) -> None:
         """Finish the collection once the twin's clock has passed its end."""
-        if self._twin.clock_s < self._end_s:
+        if self._twin.clock_s < self._end_s or self._twin.faults.hung_collection:
             return
         counts = self._twin.spectrum_counts(self.integration_time_ms, self.num_spectra)
         if self.spectrum_type == "Dark":

@@ -20,38 +20,17 @@ cell is at 25 °C).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc
 
+from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.scenario import Scenario
-from ioc_sim.physics.sizing import diameter_nm, extinction_l_mol_cm, first_maximum_nm, sphere_diameter_nm
+from ioc_sim.physics.sizing import diameter_nm, extinction_l_mol_cm, first_maximum_nm
 
-__all__ = ["Absorption", "population"]
+__all__ = ["Absorption"]
 
 _EV_NM = 1239.84
 _ONSET_EV = 0.08
 _NC_OFFSET_EV, _CLUSTER_OFFSET_EV = 0.15, 0.35
 Array = NDArray[np.float64]
-
-
-def population(mean_units: Array, sd_units: Array, seed_units: float, grid_units: Array) -> Array:
-    """Share of particles on each point of ``grid_units``, one row for each mean and width.
-
-    A gamma distribution that starts at the seed's size (all nanocrystals were born there and grew) with the
-    given mean and standard deviation; between grid points the share is split so that number and mass are
-    both kept.
-    """
-    low = np.minimum(seed_units, 0.97 * mean_units)[:, None]
-    mean = mean_units[:, None] - low
-    sd = np.maximum(sd_units, 1e-3 * mean_units)[:, None]
-    shape, scale = (mean / sd) ** 2, sd**2 / mean
-    x = np.maximum(grid_units - low, 0.0)
-    number = np.diff(gammainc(shape, x / scale), axis=1)
-    excess = mean * np.diff(gammainc(shape + 1.0, x / scale), axis=1)
-    upper = (excess - (grid_units[:-1] - low) * number) / np.diff(grid_units)
-    out = np.zeros((len(mean_units), len(grid_units)))
-    out[:, 1:] += upper
-    out[:, :-1] += number - upper
-    return out
 
 
 class Absorption:
@@ -63,26 +42,28 @@ class Absorption:
         Bands and sizes.
     wavelength_nm : ndarray
         Axis.
+    grid_units, grid_nm : ndarray
+        Sizes of nanocrystals, CdSe units and diameter.
 
     Attributes
     ----------
+    peak_nm : dict of float
+        First maximum of each cluster.
     clusters : dict of ndarray
         Extinction per mole of each cluster, L/mol/cm.
-    grid_units, grid_nm : ndarray
-        Sizes of nanocrystals, CdSe units and diameter.
     nanocrystals, first_bands : ndarray
         Extinction per mole of nanocrystals, one row for each size; and of that their first exciton alone.
     """
 
-    def __init__(self, scenario: Scenario, wavelength_nm: Array) -> None:
+    def __init__(self, scenario: Scenario, wavelength_nm: Array, grid_units: Array, grid_nm: Array) -> None:
         s, chemistry = scenario.spectra, scenario.chemistry
         self._spectra = s
         self._energy = _EV_NM / wavelength_nm
         self.wavelength_nm = wavelength_nm
         self.peak_nm = {name: band.wavelength_nm for name, band in s.clusters.items()}
         self.clusters = {name: self._cluster(name, chemistry.species[name]) for name in s.clusters}
-        self.grid_units = np.geomspace(40.0, 4000.0, 180)
-        self.grid_nm = sphere_diameter_nm(self.grid_units, chemistry.unit_volume_nm3)
+        self.grid_units, self.grid_nm = grid_units, grid_nm
+        self._path_cm = s.path_mm / 10.0
         dispersion = chemistry.nanocrystals.relative_dispersion
         sizes = zip(self.grid_units, self.grid_nm, strict=True)
         pairs = [self._nanocrystal(units, diameter, dispersion) for units, diameter in sizes]
@@ -123,6 +104,38 @@ class Absorption:
         first, second, continuum = parts(self._energy)
         scale = (peak - rest) / (one + two)
         return scale * (first + second) + continuum, scale * first
+
+    def components(self, content: Composition) -> dict[str, Array]:
+        """Absorbance of each cluster family, of ``NC`` and of ``rest`` (precursor and scatter)."""
+        amount = content.species
+        out = {name: self._path_cm * amount[name] * spectrum for name, spectrum in self.clusters.items()}
+        out["NC"] = self._path_cm * content.sizes @ self.nanocrystals
+        free = content.cd_precursor + amount["M"]
+        solid = max(content.cd - free, 0.0)
+        out["rest"] = self._path_cm * (free * self.precursor + solid * self.scatter)
+        return out
+
+    def first_maximum(self, content: Composition) -> tuple[float, float]:
+        """Wavelength of the nanocrystals' first exciton band, nm, and their absorbance there; NaN and 0
+        without any.
+
+        It is the maximum of that band alone: on the total it may be no more than a shoulder.
+        """
+        if not content.sizes.sum() > 1e-14:
+            return float("nan"), 0.0
+        band = content.sizes @ self.first_bands
+        i = int(np.clip(np.argmax(band), 1, len(band) - 2))
+        left, top, right = band[i - 1 : i + 2]
+        shift = 0.5 * (left - right) / (left - 2 * top + right) if left + right < 2 * top else 0.0
+        peak_nm = self.wavelength_nm[i] + shift * (self.wavelength_nm[i + 1] - self.wavelength_nm[i - 1]) / 2
+        height = float(np.interp(peak_nm, self.wavelength_nm, content.sizes @ self.nanocrystals))
+        return float(peak_nm), self._path_cm * height
+
+    def full_height(self, cd_mol_l: float) -> float:
+        """First-maximum height with all Cd in 2.7 nm nanocrystals; *accumulated* has 2 % of it as floor."""
+        row = int(np.argmin(np.abs(self.grid_nm - 2.7)))
+        per_unit = float(extinction_l_mol_cm(self.grid_nm[row])) / float(self.grid_units[row])
+        return cd_mol_l * self._path_cm * per_unit
 
 
 def _split_gaussian(offset: Array, red: float, blue: float) -> Array:

@@ -13,7 +13,7 @@ Limits: Gaussian for Poisson noise; saturation acts on the average; no etaloning
 non-linearity. Values: a back-thinned 18-bit detector of the QE Pro class (well about 300 ke⁻).
 """
 
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,12 @@ PIXELS = 1044
 Array = NDArray[np.float64]
 
 
-class Light(Protocol):
-    """What the optics need to know of the light path."""
+@dataclass(frozen=True)
+class Light:
+    """The light path: whether light reaches the detector, and how much of the lamp's full output."""
 
-    light_on: bool
-    light_intensity: float
-    shutter_open: bool
+    on: bool = True
+    intensity: float = 1.0
 
 
 def wavelength_axis_nm(scenario: Scenario) -> Array:
@@ -74,9 +74,9 @@ class Optics:
         """Counts above the offset without noise: light and dark current."""
         seconds = integration_time_ms / 1e3
         counts = np.full(PIXELS, self._detector.dark_counts_s * seconds)
-        if not (light.light_on and light.shutter_open):
+        if not light.on:
             return counts
-        full = self._lamp.peak_counts_100_ms * (seconds / 0.1) * light.light_intensity
+        full = self._lamp.peak_counts_100_ms * (seconds / 0.1) * light.intensity
         through = full * self._shape * self.drift(clock_s) * 10.0**-absorbance
         return counts + through + self._lamp.stray_fraction * through.mean()
 

@@ -54,26 +54,32 @@ class Oven:
         self.output_high = 100.0
         self.output_low = 0.0
         self.heater_enabled = True
+        self.sensor_broken = False
+        self.stuck_on = False
 
     def advance(self, step_s: float, flow_w_c: float = 0.0, inlet_c: float = 25.0) -> None:
         """Go on by one step; the stream takes ``flow_w_c`` watts per °C above its inlet temperature."""
         model = self._model
         before_c = self._sensor_c
-        if self.manual or not self.heater_enabled:
+        if self.sensor_broken:
+            # what a controller does at sensor break: no output
+            self.output_percent, self._integral = 0.0, 0.0
+        if self.manual or self.sensor_broken or not self.heater_enabled:
             self.working_setpoint_c, self._integral = self._sensor_c, 0.0
         else:
             self._ramp(step_s)
         if not self.heater_enabled:
             self.output_percent = 0.0
-        power_w = model.heater_w * self.output_percent / 100.0
+        stuck = self.stuck_on and self.heater_enabled
+        power_w = model.heater_w * (1.0 if stuck else self.output_percent / 100.0)
         loss_w = model.loss_w_c * (self.temperature_c - self._ambient_c)
         loss_w += flow_w_c * (self.temperature_c - inlet_c)
         self.temperature_c += (power_w - loss_w) * step_s / model.heat_capacity_j_c
         share = -math.expm1(-step_s / model.sensor_lag_s) if model.sensor_lag_s > 0 else 1.0
         self._sensor_c += share * (self.temperature_c - self._sensor_c)
         noise_c = model.noise_c * self._rng.standard_normal() if model.noise_c else 0.0
-        self.reading_c = self._sensor_c + noise_c
-        if not self.manual and self.heater_enabled:
+        self.reading_c = math.nan if self.sensor_broken else self._sensor_c + noise_c
+        if not (self.manual or self.sensor_broken) and self.heater_enabled:
             self._control(step_s, (self._sensor_c - before_c) / step_s)
 
     def _ramp(self, step_s: float) -> None:

@@ -47,6 +47,7 @@ class SyringePump:
         self.withdrawn_ul = 0.0
         self.rate_ul_min = 0.0
         self.status = "Idle"
+        self.stalled = False
 
     def infuse(self) -> None:
         """Start infusing at the target rate."""
@@ -71,7 +72,7 @@ class SyringePump:
     def advance(self, step_s: float) -> float:
         """Go on by one step and return the volume infused in it, µL."""
         goal = {"Infusing": self.target_rate_ul_min, "Withdrawing": -self.withdraw_rate_ul_min}
-        wanted = goal.get(self.status, 0.0)
+        wanted = 0.0 if self.stalled else goal.get(self.status, 0.0)
         if wanted == 0.0 and abs(self._smooth_ul_min) < 1e-3:
             self._smooth_ul_min = self.rate_ul_min = 0.0
             return 0.0

@@ -1,34 +1,45 @@
-"""A named reactor with its chemistry, read from TOML and checked.
+"""A named reactor with its chemistry: the tables of a scenario, checked.
 
-A scenario file holds every number the twin uses, each with its unit in its name. ``base = "name"`` takes
-another scenario and overrides parts of it: tables are merged key by key, lists are replaced whole.
+A scenario holds every number the twin uses, each with its unit in its name; :mod:`.scenario_file` reads it.
 Its values are the truth: the twin and scoring read them, no record serves them.
 """
 
-import tomllib
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ioc_sim.physics.faults import check_fault
+from ioc_sim.physics.fractions import check_shares
 
 __all__ = [
+    "FRACTIONS",
     "Band",
     "Chemistry",
     "Detector",
+    "Fault",
+    "Fouling",
+    "Fraction",
+    "FrameModel",
+    "Gate",
     "Lamp",
+    "Mesophase",
     "Nanocrystals",
     "OvenModel",
     "Plumbing",
     "Precursor",
     "PumpModel",
     "Reverse",
+    "SampleLoop",
+    "Saxs",
     "Scenario",
     "Spectra",
     "Step",
-    "load_scenario",
-    "scenario_names",
+    "XrayBeam",
 ]
+
+
+FRACTIONS = ("Fi", "F1", "F2", "F3", "F4", "F5")
+"""What the sample loop can hold: the initial sample and five fractions of it."""
 
 
 class _Table(BaseModel):
@@ -44,6 +55,7 @@ class Plumbing(_Table):
     cell_ul: float = Field(gt=0)
     bore_mm: float = Field(gt=0)
     heat_up_90_s: float = Field(ge=0)
+    quench_s: float = Field(ge=0)
     rtd: Literal["plug", "dispersion", "tanks"]
     peclet: float = Field(gt=1)
     tanks: float = Field(ge=1)
@@ -78,8 +90,19 @@ class Reverse(_Table):
     energy_kj_mol: float
 
 
+class Gate(_Table):
+    """A step runs only through one of two forms in equilibrium: its rate is multiplied by 1/(1 + K).
+
+    K = 10^log10_k0 exp(-H/R (1/T - 1/T0)) (van 't Hoff): with H > 0 the step closes as it gets hotter (a mesophase
+    or ligand layer that melts), with H < 0 it opens.
+    """
+
+    log10_k0: float
+    energy_kj_mol: float
+
+
 class Step(_Table):
-    """A mass-action step; ``orders`` defaults to the reactants' coefficients."""
+    """A mass-action step; ``orders`` defaults to the reactants' coefficients; ``off`` takes it out."""
 
     reactants: dict[str, float]
     products: dict[str, float]
@@ -87,12 +110,18 @@ class Step(_Table):
     log10_k0: float
     energy_kj_mol: float
     reverse: Reverse | None = None
+    gate: Gate | None = None
+    off: bool = False
 
 
 class Nanocrystals(_Table):
-    """Growth of nanocrystals: dn/dt = k_g n^p (M - c_N exp(capillary/r)), p the exponent."""
+    """Growth of nanocrystals: dn/dt = k_g n^p (M - c_N exp(capillary/r)), p the exponent.
+
+    They are born with ``seed_units``; one that has shrunk to ``vanishing_units`` is monomer.
+    """
 
     seed_units: float = Field(gt=1)
+    vanishing_units: float = Field(gt=1)
     growth_exponent: float = Field(ge=0, le=1)
     log10_growth0: float
     growth_energy_kj_mol: float
@@ -108,8 +137,13 @@ class Chemistry(_Table):
     reference_temperature_c: float
     unit_volume_nm3: float = Field(gt=0)
     species: dict[str, float]
-    steps: list[Step] = Field(min_length=1)
+    steps: dict[str, Step] = Field(min_length=1)
     nanocrystals: Nanocrystals
+
+    @property
+    def running(self) -> list[Step]:
+        """The steps that are not off."""
+        return [step for step in self.steps.values() if not step.off]
 
     @model_validator(mode="after")
     def _balanced(self) -> "Chemistry":
@@ -117,18 +151,18 @@ class Chemistry(_Table):
         missing = {"P", "M"} - set(self.species)
         if missing:
             raise ValueError(f"species lacks {', '.join(sorted(missing))}")
-        for number, step in enumerate(self.steps):
+        for name, step in self.steps.items():
             unknown = ({*step.reactants, *step.products, *(step.orders or ())}) - set(units)
             if unknown:
-                raise ValueError(f"step {number} names unknown species {', '.join(sorted(unknown))}")
+                raise ValueError(f"step {name} names unknown species {', '.join(sorted(unknown))}")
             lost = sum(units[s] * v for s, v in step.reactants.items())
             lost -= sum(units[s] * v for s, v in step.products.items())
             if abs(lost) > 1e-9:
-                raise ValueError(f"step {number} ({step.reactants} -> {step.products}) loses {lost:g} CdSe units")
+                raise ValueError(f"step {name} ({step.reactants} -> {step.products}) loses {lost:g} CdSe units")
             if step.reverse is not None and set(step.products) <= {"M"}:
-                raise ValueError(f"step {number}: a reverse needs a product besides M to set its rate")
+                raise ValueError(f"step {name}: a reverse needs a product besides M to set its rate")
             if "NC" in {*step.reactants, *(step.orders or ())} or (step.reverse and "NC" in step.products):
-                raise ValueError(f"step {number}: NC may only be born; growth and dissolution are its own law")
+                raise ValueError(f"step {name}: NC may only be born; growth and dissolution are its own law")
         return self
 
 
@@ -176,6 +210,136 @@ class Detector(_Table):
     wavelength_coefficients_nm: tuple[float, ...]
 
 
+class Saxs(_Table):
+    """Small-angle scattering of what is in the X-ray cell; see :mod:`ioc_sim.physics.scattering`."""
+
+    cluster_radius_nm: dict[str, float]
+    cluster_relative_width: float = Field(ge=0, lt=0.5)
+    crystal_sld_a2: float = Field(gt=0)
+    solvent_sld_a2: float = Field(gt=0)
+    solvent_cm: float = Field(ge=0)
+    solvent_halo_cm: float = Field(ge=0)
+    solvent_halo_inv_nm: float = Field(gt=0)
+    solvent_halo_width_inv_nm: float = Field(gt=0)
+    kapton_porod_cm: float = Field(ge=0)
+    kapton_exponent: float = Field(gt=0)
+    kapton_halo_cm: float = Field(ge=0)
+    kapton_halo_inv_nm: float = Field(gt=0)
+    kapton_halo_width_inv_nm: float = Field(gt=0)
+
+
+class Mesophase(_Table):
+    """Lamellae of the Cd precursor, their melting, and the precursor's broad hump.
+
+    Intensities are per mol/L of unreacted Cd precursor.
+    """
+
+    spacing_nm: float = Field(gt=0)
+    width_inv_nm: float = Field(gt=0)
+    first_order_cm_l_mol: float = Field(ge=0)
+    second_order_cm_l_mol: float = Field(ge=0)
+    melting_c: float
+    melting_kj_mol: float = Field(gt=0)
+    hump_cm_l_mol: float = Field(ge=0)
+    hump_inv_nm: float = Field(gt=0)
+    hump_correlation_nm: float = Field(gt=0)
+
+
+class XrayBeam(_Table):
+    """Beam at the SAXS cell."""
+
+    energy_kev: float = Field(gt=0)
+    flux_ph_s: float = Field(gt=0)
+    ring_current_ma: float = Field(gt=0)
+    lifetime_h: float = Field(gt=0)
+    fill_every_h: float = Field(gt=0)
+    cell_thickness_mm: float = Field(gt=0)
+    transmission: float = Field(gt=0, le=1)
+    monitor_noise: float = Field(ge=0)
+    cell_lag_s: float = Field(gt=0)
+
+
+class FrameModel(_Table):
+    """Area detector of the SAXS station; see :mod:`ioc_sim.physics.frame`."""
+
+    rows: int = Field(gt=0)
+    columns: int = Field(gt=0)
+    pixel_mm: float = Field(gt=0)
+    distance_mm: float = Field(gt=0)
+    centre_row: float
+    centre_column: float
+    module_rows: int = Field(gt=0)
+    gap_rows: int = Field(ge=0)
+    beamstop_radius_mm: float = Field(ge=0)
+    hot_pixels: int = Field(ge=0)
+    efficiency: float = Field(gt=0, le=1)
+    max_counts: int = Field(gt=0)
+    parasitic_counts_s: float = Field(ge=0)
+    poisson: bool
+
+
+class Fraction(_Table):
+    """What the sample loop holds: a share of each particle, by its diameter.
+
+    ``yield_share`` times a Gaussian in diameter around ``diameter_nm``; without a diameter, of every size alike.
+    """
+
+    yield_share: float = Field(gt=0, le=1)
+    diameter_nm: float | None = None
+    width_nm: float = Field(default=0.1, gt=0)
+
+
+class SampleLoop(_Table):
+    """A loop of ``volume_ul`` with the product of a condition, whole or split by size."""
+
+    volume_ul: float = Field(gt=0)
+    nucleation_temperature: float
+    growth_temperature: float
+    residence_time: float = Field(gt=0)
+    fractions: dict[str, Fraction]
+
+    @model_validator(mode="after")
+    def _no_more_than_there_was(self) -> "SampleLoop":
+        if tuple(self.fractions) != FRACTIONS:
+            raise ValueError(f"fractions must be {', '.join(FRACTIONS)} in this order, not {', '.join(self.fractions)}")
+        check_shares(self.fractions)
+        return self
+
+
+class Fouling(_Table):
+    """Deposit that grows with the mixture that has passed.
+
+    Attributes
+    ----------
+    start_ml, full_ml : float
+        Mixture that has passed at start; and what makes a full deposit (effects saturate exponentially).
+    volume_share : float
+        Share of chamber and coil that a full deposit fills.
+    film_absorbance_400, film_exponent : float
+        A full film's absorbance on the optical cell's windows at 400 nm; it goes as wavelength^-exponent.
+    """
+
+    start_ml: float = Field(ge=0)
+    full_ml: float = Field(gt=0)
+    volume_share: float = Field(ge=0, lt=0.9)
+    film_absorbance_400: float = Field(ge=0)
+    film_exponent: float = Field(ge=0)
+
+
+class Fault(_Table):
+    """A fault that sets in by itself; names and values are those of the records below ``Sim:Fault:``."""
+
+    name: str
+    value: float | str
+    at_s: float = Field(ge=0)
+    for_s: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _known(self) -> "Fault":
+        check_fault(self.name, self.value)
+        return self
+
+
 class OvenModel(_Table):
     """An oven with its heater, controller and thermometer."""
 
@@ -215,74 +379,20 @@ class Scenario(_Table):
     detector: Detector
     oven: OvenModel
     pump: PumpModel
+    saxs: Saxs
+    mesophase: Mesophase
+    beam: XrayBeam
+    frame: FrameModel
+    loop: SampleLoop
+    fouling: Fouling | None = None
+    faults: tuple[Fault, ...] = ()
 
     @model_validator(mode="after")
     def _bands_have_species(self) -> "Scenario":
         unknown = set(self.spectra.clusters) - set(self.chemistry.species)
         if unknown:
             raise ValueError(f"spectra.clusters names unknown species {', '.join(sorted(unknown))}")
+        unknown = set(self.saxs.cluster_radius_nm) ^ set(self.spectra.clusters)
+        if unknown:
+            raise ValueError(f"saxs.cluster_radius_nm and spectra.clusters differ in {', '.join(sorted(unknown))}")
         return self
-
-
-def scenario_names() -> list[str]:
-    """Names of the built-in scenarios."""
-    folder = resources.files("ioc_sim") / "scenarios"
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
-
-
-def load_scenario(name_or_path: str | Path) -> Scenario:
-    """Read a built-in scenario by name, or a TOML file by path.
-
-    Raises
-    ------
-    ValueError
-        No such scenario, not TOML, or a value that is not allowed; says which, and in which file.
-    """
-    table, origin = _read(name_or_path, ())
-    try:
-        return Scenario.model_validate(table)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'scenario'} = {_shown(e['input'])}: {e['msg']}" for e in error.errors()
-        )
-        raise ValueError(f"{origin}: {problems}") from error
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _read(name_or_path: str | Path, seen: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    origin, text = _text(name_or_path)
-    if origin in seen:
-        raise ValueError(f"{origin}: base goes in a circle ({' -> '.join((*seen, origin))})")
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{origin}: not TOML: {error}") from error
-    base = table.pop("base", None)
-    if base is None:
-        return table, origin
-    beside = Path(origin).parent / f"{base}.toml"
-    below, _ = _read(beside if beside.is_file() else str(base), (*seen, origin))
-    return _merged(below, table), origin
-
-
-def _text(name_or_path: str | Path) -> tuple[str, str]:
-    path = Path(name_or_path)
-    if path.is_file():
-        return str(path), path.read_text(encoding="utf-8")
-    if str(name_or_path) in scenario_names():
-        built_in = resources.files("ioc_sim") / "scenarios" / f"{name_or_path}.toml"
-        return str(built_in), built_in.read_text(encoding="utf-8")
-    known = ", ".join(scenario_names())
-    raise ValueError(f"no scenario {str(name_or_path)!r}: neither a file nor a built-in one ({known})")
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    out = dict(below)
-    for key, value in above.items():
-        old = out.get(key)
-        out[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return out

@@ -1,24 +1,29 @@
-"""The digital twin: pumps, valve, ovens, reactor, spectrometer as a function of time and of what is set.
+"""The digital twin: pumps, valve, ovens, reactor and instruments as a function of time and of what is set.
 
 Time is passed in by :meth:`Twin.advance` in fixed steps; nothing here reads a clock, sleeps or starts a
-thread. Ovens, pumps and the history at the inlet go on step by step (cheap); chemistry and spectrum are
-computed when a spectrum is asked for, from the history of the parcel that is in the optical cell. A result
-is kept while its journey stays the same within 0.1 % (times), 0.2 % (composition) and 0.01 °C.
+thread. Ovens, pumps and the history at the inlet go on step by step (cheap); chemistry and signals are
+computed when a spectrum or a frame is asked for, from the history of the parcel that is in the cells. A
+composition is kept while its journey stays the same within 0.1 % (times), 0.2 % (composition) and 0.01 °C.
 
 Limits: see :mod:`~ioc_sim.physics.flow`, :mod:`~ioc_sim.physics.effluent`, :mod:`~ioc_sim.physics.network`.
-The sample loop carries solvent.
+Optical cell and X-ray cell hold the same parcel. A sample loop is loaded at once.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ioc_sim.physics.effluent import Chemist, Effluent
+from ioc_sim.physics.beam import Beam
+from ioc_sim.physics.composition import Composition
+from ioc_sim.physics.faults import Faults, Schedule
 from ioc_sim.physics.flow import ROUTES, Flows, History, Journey, pressure_bar
-from ioc_sim.physics.optics import Optics
+from ioc_sim.physics.fouling import Deposit
+from ioc_sim.physics.frame import Exposure
+from ioc_sim.physics.matter import matter_of
+from ioc_sim.physics.optics import Light, Optics
 from ioc_sim.physics.oven import Oven
 from ioc_sim.physics.pump import SyringePump
 from ioc_sim.physics.scenario import Scenario
@@ -48,6 +53,10 @@ class Twin:
         ``Cd``, ``Se``, ``Solvent``.
     ovens : dict of Oven
         ``Nucleation``, ``Growth``.
+    beam : Beam
+        X-rays and the cell they go through.
+    faults : Faults
+        What is broken.
     light_on, shutter_open : bool
         Light reaches the detector when both are true.
     light_intensity : float
@@ -57,25 +66,33 @@ class Twin:
     """
 
     def __init__(self, scenario: Scenario, seed: int = 0, clock_s: float = 0.0) -> None:
-        oven_rng, optics_rng, phase_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+        streams = np.random.SeedSequence(seed).spawn(5)
+        oven_rng, optics_rng, phase_rng, frame_rng, beam_rng = (np.random.default_rng(s) for s in streams)
         self.scenario = scenario
         self.clock_s = clock_s
         self.pumps = {
             name: SyringePump(scenario.pump, float(phase_rng.uniform(0, 2 * np.pi))) for name in ("Cd", "Se", "Solvent")
         }
         self.ovens = {name: Oven(scenario.oven, scenario.ambient_c, oven_rng) for name in ("Nucleation", "Growth")}
+        self.beam = Beam(scenario.beam, beam_rng, scenario.ambient_c)
+        self.faults = Faults()
         self.light_on = True
         self.light_intensity = 1.0
         self.shutter_open = True
         self._valve = "Solvent"
+        self._loop = "Fi"
+        self._loop_left_ul = scenario.loop.volume_ul
+        self._deposit = Deposit(scenario.fouling)
+        self._schedule = Schedule(scenario.faults)
+        self._emptied = "None"
+        self._matter = matter_of(scenario)
         self._optics = Optics(scenario, optics_rng)
+        self._frame_rng = frame_rng
         self.wavelength_nm = self._optics.wavelength_nm
-        self._chemist = Chemist(scenario, self.wavelength_nm)
-        self._steps = 0
         self._carried_s = 0.0
         self._flow_ul_min = 0.0
         self._history = self._new_history()
-        self._known: tuple[Hashable, Effluent, Array] | None = None
+        self._known: tuple[Hashable, Composition] | None = None
 
     def _new_history(self) -> History:
         temperatures = (self.ovens["Nucleation"].temperature_c, self.ovens["Growth"].temperature_c)
@@ -93,12 +110,27 @@ class Twin:
         self._valve = value
 
     @property
+    def sample_loop(self) -> str:
+        """What the sample loop holds; setting it fills the loop anew."""
+        return self._loop
+
+    @sample_loop.setter
+    def sample_loop(self, value: str) -> None:
+        if value not in self.scenario.loop.fractions:
+            raise ValueError(f"no fraction {value!r}; there are {', '.join(self.scenario.loop.fractions)}")
+        self._loop, self._loop_left_ul = value, self.scenario.loop.volume_ul
+
+    @property
     def pressure_bar(self) -> float:
         """Pressure at the mixer."""
-        return pressure_bar(self.scenario, self._flow_ul_min, self.ovens["Growth"].temperature_c)
+        resistance = self.faults.clogging * self._deposit.resistance
+        return pressure_bar(self.scenario, self._flow_ul_min, self.ovens["Growth"].temperature_c, resistance)
 
-    def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass, in whole steps; what is left over is carried to the next call."""
+    def advance(self, seconds: float, after_step: Callable[[], None] = lambda: None) -> None:
+        """Let ``seconds`` pass, in whole steps; what is left over is carried to the next call.
+
+        ``after_step`` is called after each: what must react at any time scale alike, as the interlock.
+        """
         step_s = self.scenario.step_s
         self._carried_s += seconds
         # a sum of many small parts must not lose a step to rounding
@@ -106,57 +138,103 @@ class Twin:
         self._carried_s -= steps * step_s
         for _ in range(steps):
             self._step(step_s)
+            after_step()
 
     def _step(self, step_s: float) -> None:
+        self._schedule.apply(self.faults, self.clock_s)
+        self._break_things()
         moved_ul = {name: pump.advance(step_s) for name, pump in self.pumps.items()}
         fed_ul = {name: moved_ul[name] if name in ROUTES[self._valve] else 0.0 for name in moved_ul}
-        flows = Flows(fed_ul["Cd"], fed_ul["Se"], fed_ul["Solvent"])
+        loop_ul = moved_ul["Solvent"] if self._valve == "Sample loop" else 0.0
+        flows = Flows(fed_ul["Cd"], fed_ul["Se"], fed_ul["Solvent"], loop_ul)
         self._flow_ul_min = flows.total_ul * 60.0 / step_s
+        self._deposit.passed_ml += (flows.cd_ul + flows.se_ul) * 1e-3
         p = self.scenario.plumbing
         flow_w_c = flows.total_ul / step_s * 1e-3 * p.density_25_g_ml * p.heat_capacity_j_g_c
         nucleation, growth = self.ovens["Nucleation"], self.ovens["Growth"]
         nucleation.advance(step_s, flow_w_c, self.scenario.ambient_c)
         growth.advance(step_s, flow_w_c, nucleation.temperature_c)
         self.clock_s += step_s
-        self._history.append(self.clock_s, flows, nucleation.temperature_c, growth.temperature_c)
+        self.beam.advance(step_s, growth.temperature_c)
+        loaded = list(self.scenario.loop.fractions).index(self._loop) if self._loop_left_ul > 0 else -1
+        self._loop_left_ul = max(self._loop_left_ul - loop_ul, 0.0)
+        self._history.append(self.clock_s, flows, nucleation.temperature_c, growth.temperature_c, loaded)
 
-    def _now(self) -> tuple[Effluent, Array]:
-        journey = self._history.journey(self.scenario.plumbing, self._chemist.theta)
-        key = _rounded(journey)
+    def _break_things(self) -> None:
+        faults = self.faults
+        for name, pump in self.pumps.items():
+            pump.stalled = faults.pump_stall == name
+            if faults.empty_syringe == name:
+                pump.content_ul = 0.0
+            elif self._emptied == name:
+                pump.content_ul = pump.capacity_ul
+        self._emptied = faults.empty_syringe
+        for name, oven in self.ovens.items():
+            oven.sensor_broken = faults.sensor_break == name
+            oven.stuck_on = faults.heater_runaway == name
+        self.beam.lost = faults.beam_lost
+
+    @property
+    def content(self) -> Composition:
+        """Truth for scoring: what is in the cells now."""
+        plumbing = self._deposit.narrowed(self.scenario.plumbing)
+        parcel = self._history.parcel(plumbing, self._matter.chemist.theta)
+        if isinstance(parcel, int):
+            loop = self.scenario.loop
+            return self._matter.fraction(list(loop.fractions)[parcel]) if parcel >= 0 else self._matter.solvent
+        key = _rounded(parcel)
         if self._known is None or self._known[0] != key:
-            effluent = self._chemist.effluent(journey)
-            components = self._chemist.components(effluent)
-            self._known = (key, effluent, np.sum(list(components.values()), axis=0))
-        return self._known[1:]
+            self._known = (key, self._matter.chemist.effluent(parcel))
+        return self._known[1]
 
     def spectrum_counts(self, integration_time_ms: float, averages: int = 1) -> Array:
         """Raw counts of what is in the optical cell now."""
-        lit = self.light_on and self.shutter_open
-        absorbance = self._now()[1] if lit else np.zeros_like(self.wavelength_nm)
-        return self._optics.counts(absorbance, integration_time_ms, self, self.clock_s, averages)
+        light = Light(
+            on=self.light_on and self.shutter_open and not self.faults.lamp_off,
+            intensity=self.light_intensity * (10.0 if self.faults.saturated else 1.0),
+        )
+        absorbance = np.zeros_like(self.wavelength_nm)
+        if light.on:
+            absorbance = self._matter.absorbance(self.content) + self._deposit.film(self.wavelength_nm)
+        return self._optics.counts(absorbance, integration_time_ms, light, self.clock_s, averages)
 
-    def concentrations(self) -> dict[str, float]:
-        """Truth for scoring: mol/L in the optical cell, and the nanocrystals' size."""
-        return self._chemist.concentrations(self._now()[0])
+    def frame(self, exposure_s: float) -> NDArray[np.int32]:
+        """Counts of an exposure of the SAXS detector that ends now."""
+        model, beam = self.scenario.beam, self.beam
+        exposure = Exposure(
+            flux_ph_s=beam.flux_ph_s(self.clock_s),
+            exposure_s=exposure_s,
+            transmission=model.transmission,
+            thickness_cm=model.cell_thickness_mm / 10.0,
+            energy_kev=beam.energy_kev,
+        )
+        intensity = self._matter.intensity_cm(self.content, beam.cell_temperature_c)
+        return self._matter.detector.frame(intensity, exposure, self._frame_rng)
 
     def state(self) -> dict[str, Any]:
         """Return what a restart takes up, fit for JSON."""
         return {
             "clock_s": self.clock_s,
             "valve": self._valve,
+            "sample_loop": self._loop,
+            "passed_ml": self._deposit.passed_ml,
             "pumps": {name: pump.state() for name, pump in self.pumps.items()},
             "ovens": {name: oven.state() for name, oven in self.ovens.items()},
+            "beam": self.beam.state(),
             "light": [self.light_on, self.light_intensity, self.shutter_open],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state: pumps stand still, the reactor is full of solvent."""
+        """Take up a state: pumps stand still, the reactor is full of solvent, the loop of its fraction."""
         self.clock_s = float(state["clock_s"])
         self.valve = str(state["valve"])
+        self.sample_loop = str(state["sample_loop"])
+        self._deposit.passed_ml = float(state["passed_ml"])
         for name, pump in self.pumps.items():
             pump.restore(state["pumps"][name])
         for name, oven in self.ovens.items():
             oven.restore(state["ovens"][name])
+        self.beam.restore(state["beam"])
         light_on, intensity, shutter_open = state["light"]
         self.light_on, self.light_intensity, self.shutter_open = (
             bool(light_on),

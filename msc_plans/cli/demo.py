@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
-    from ioc_sim.ioc import PortInUseError, check_port
-    from ioc_sim.physics.scenario import load_scenario
+    from ioc_sim.physics.scenario_file import load_scenario
+    from ioc_sim.server import PortInUseError, check_port
     from msc_plans.advisor.goals import make_goal
 
     try:
@@ -122,7 +122,7 @@ class Demo:
         self.store.mkdir(parents=True, exist_ok=True)
         self.simulator = Simulator(
             scenario=args.scenario, seed=args.seed, time_scale=args.time_scale, port=args.ioc_port,
-            log=self.store / "ioc.log", keep=keep,
+            log=self.store / "ioc.log", data_root=self.store / "saxs", keep=keep,
         ).launch()  # fmt: skip
         stack.callback(self.simulator.stop)
         os.environ.update(self.simulator.environment)

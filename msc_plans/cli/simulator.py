@@ -46,7 +46,7 @@ class Simulator:
 
     Parameters
     ----------
-    scenario, prefix, seed, time_scale
+    scenario, prefix, seed, time_scale, state, data_root
         As for ``msc ioc``.
     port : int
         Channel Access port; 0 takes a free one.
@@ -65,6 +65,7 @@ class Simulator:
         time_scale: float = 1.0,
         port: int = 0,
         state: Path | None = None,
+        data_root: Path | None = None,
         log: Path | None = None,
         keep: bool = False,
     ) -> None:
@@ -76,6 +77,7 @@ class Simulator:
             "--scenario", scenario, "--prefix", prefix, "--seed", str(seed),
             "--time-scale", f"{time_scale:g}", "--port", str(self.port),
             *(["--state", str(state)] if state else []),
+            *(["--data-root", str(data_root)] if data_root else []),
             *([] if keep else ["--end-with-parent", str(os.getpid())]),
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None

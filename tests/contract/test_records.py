@@ -3,7 +3,8 @@
 import pytest
 
 from ioc_sim.ioc import Ioc
-from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.faults import KINDS
+from ioc_sim.physics.scenario_file import load_scenario
 
 PUMPS = [f"Pump:{name}:" for name in ("Cd", "Se", "Solvent")]
 PUMP_PLAIN = "STATUS IRUN WRUN STOP IRATE IRATEUNITS WRATE TVOLUME CLEARINFUSED CLEARWITHDRAWN DIAMETER FORCE DISABLE"
@@ -73,9 +74,8 @@ def test_waveforms_have_the_spectrometers_length(pvdb):
 
 
 def test_no_record_serves_the_twins_true_values(pvdb):
-    truths = ("concentration", "extinction", "rate", "scenario", "temperature_c")
-    served = [name for name in pvdb if name.startswith("X:Sim:")]
-    assert not [name for name in served if any(truth in name.lower() for truth in truths)]
+    served = {name for name in pvdb if name.startswith("X:Sim:")}
+    assert served == {"X:Sim:Clock", "X:Sim:Lag", "X:Sim:TimeScale", *(f"X:Sim:Fault:{name}" for name in KINDS)}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ def ioc(tmp_path_factory):
     from msc_plans.cli.simulator import Simulator
 
     port = int(os.environ["EPICS_CA_SERVER_PORT"])
-    log = tmp_path_factory.mktemp("ioc") / "ioc.log"
-    with Simulator(scenario="fast", time_scale=TIME_SCALE, port=port, log=log) as simulator:
+    folder = tmp_path_factory.mktemp("ioc")
+    files = {"log": folder / "ioc.log", "data_root": folder / "saxs"}
+    with Simulator(scenario="fast", time_scale=TIME_SCALE, port=port, **files) as simulator:
         yield simulator
 
 
@@ -25,7 +26,7 @@ def devices(ioc):
     """Reactor and spectrometer, connected, on the twin's clock; the heartbeat is not watched."""
     from devices import FlowReactor, Geometry, Spectrometer, connect, disconnect, use_clock
     from devices.connect import find_clock
-    from ioc_sim.physics.scenario import load_scenario
+    from ioc_sim.physics.scenario_file import load_scenario
 
     volumes = load_scenario("fast").plumbing
     geometry = Geometry(

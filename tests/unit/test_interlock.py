@@ -1,7 +1,7 @@
 import pytest
 
 from ioc_sim.interlock import Interlock
-from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
 
 

@@ -6,7 +6,7 @@ import pytest
 from ioc_sim.physics.flow import pressure_bar
 from ioc_sim.physics.oven import Oven
 from ioc_sim.physics.pump import SyringePump
-from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.scenario_file import load_scenario
 
 SCENARIO = load_scenario("palencia2020")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ioc_sim.physics.scenario import load_scenario, scenario_names
+from ioc_sim.physics.scenario_file import load_scenario, scenario_names
 
-STEP = """[[chemistry.steps]]
+STEP = """[chemistry.steps.odd]
 reactants = {{ {} }}
 products = {{ {} }}
 log10_k0 = 0
@@ -36,8 +36,8 @@ def test_base_is_merged_key_by_key(tmp_path):
         ('[plumbing]\nrtd = "laminar"\n', ["plumbing.rtd", "laminar"]),
         ("[oven]\nheater_w = 'hot'\n", ["oven.heater_w", "hot"]),
         ("this is not toml", ["not TOML"]),
-        (STEP.format("M = 25", "CdSe-403 = 1"), ["step 0", "loses -12 CdSe units"]),
-        (STEP.format("X = 1", "M = 1"), ["step 0", "unknown species X"]),
+        (STEP.format("M = 25", "CdSe-403 = 1"), ["step odd", "loses -12 CdSe units"]),
+        (STEP.format("X = 1", "M = 1"), ["step odd", "unknown species X"]),
         (
             "[spectra.clusters]\nCdSe-500 = { wavelength_nm = 500, fwhm_nm = 20 }\n",
             ["spectra.clusters", "CdSe-500"],
@@ -53,8 +53,23 @@ def test_a_bad_file_is_refused_by_name_key_and_value(tmp_path, text, words):
         assert word in str(error.value)
 
 
+def test_a_step_of_the_base_can_be_taken_out(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "palencia2020"\nname = "mine"\n[chemistry.steps.birth]\noff = true\n')
+    base, mine = load_scenario("palencia2020").chemistry, load_scenario(file).chemistry
+    assert len(mine.running) == len(base.running) - 1
+    assert not any("NC" in step.products for step in mine.running)
+
+
+def test_fractions_are_the_six_of_the_record(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "palencia2020"\n[loop.fractions]\nF6 = { yield_share = 0.1 }\n')
+    with pytest.raises(ValueError, match=r"fractions must be Fi, F1, F2, F3, F4, F5 in this order, not Fi.*F6"):
+        load_scenario(file)
+
+
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"no scenario 'palencia'.*fast, ideal, palencia2020"):
+    with pytest.raises(ValueError, match=r"no scenario 'palencia'.*dead_end, direct, fast, .*palencia2020"):
         load_scenario("palencia")
 
 

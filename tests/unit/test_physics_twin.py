@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ioc_sim.bench import measure, noise_free
+from ioc_sim.bench import content_of, measure, noise_free
 from ioc_sim.physics.optics import PIXELS
-from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
 
 SCENARIO = load_scenario("palencia2020")
@@ -42,7 +42,7 @@ def absorbance(twin: Twin) -> np.ndarray:
 def test_solvent_is_blank():
     twin = Twin(IDEAL)
     assert absorbance(twin) == pytest.approx(np.zeros(PIXELS), abs=1e-12)
-    assert twin.concentrations()["Cd"] == 0.0
+    assert twin.content.cd == 0.0
 
 
 def test_dead_time_is_volume_over_flow():
@@ -54,7 +54,7 @@ def test_dead_time_is_volume_over_flow():
     seen = []
     for _ in range(80):
         twin.advance(0.5)
-        seen.append(twin.concentrations()["Cd"])
+        seen.append(twin.content.cd)
     arrival_s = 0.5 * (1 + np.argmax(np.array(seen) > 0.5 * SCENARIO.precursor.cd_mol_l))
     # the pumps' ramp delays by a third of a second
     assert arrival_s == pytest.approx(dead_s + 0.33, abs=0.6)
@@ -68,7 +68,7 @@ def test_dispersion_smears_a_front_by_its_variance():
     cd = []
     for _ in range(80):
         twin.advance(0.5)
-        cd.append(twin.concentrations()["Cd"])
+        cd.append(twin.content.cd)
     step = np.diff(np.array(cd) / cd[-1])
     t = 8.5 + 0.5 * np.arange(len(step))
     mean = (step * t).sum() / step.sum()
@@ -84,8 +84,9 @@ def test_running_twin_reaches_the_steady_state_of_bench():
     twin.advance(600.0)
     truth = noise_free(IDEAL, CONDITION)
     assert absorbance(twin) == pytest.approx(truth["absorbance"], abs=2e-3)
-    ours = twin.concentrations()
-    assert ours == pytest.approx(truth["concentrations"], rel=5e-3)
+    content = content_of(IDEAL, CONDITION)
+    assert twin.content.species == pytest.approx(content.species, rel=5e-3)
+    assert twin.content.sizes.sum() == pytest.approx(content.sizes.sum(), rel=5e-3)
 
 
 def test_stopped_flow_reacts_on_in_the_oven_but_not_in_the_cell():
@@ -93,14 +94,14 @@ def test_stopped_flow_reacts_on_in_the_oven_but_not_in_the_cell():
     heat(twin, 230.0)
     run_mixture(twin)
     twin.advance(120.0)
-    before = twin.concentrations()
+    before = twin.content.species
     for pump in twin.pumps.values():
         pump.stop()
     twin.advance(300.0)
-    assert twin.concentrations()["P"] == pytest.approx(before["P"], rel=0.02)
+    assert twin.content.species["P"] == pytest.approx(before["P"], rel=0.02)
     run_mixture(twin)
     twin.advance(8.0)
-    assert twin.concentrations()["P"] < 0.8 * before["P"]
+    assert twin.content.species["P"] < 0.8 * before["P"]
 
 
 def test_composition_scales_with_the_streams():
@@ -109,12 +110,12 @@ def test_composition_scales_with_the_streams():
     twin.pumps["Solvent"].target_rate_ul_min = 60.0 * flow_ul_s
     twin.pumps["Solvent"].infuse()
     twin.advance(120.0)
-    assert twin.concentrations()["Cd"] == pytest.approx(0.5 * IDEAL.precursor.cd_mol_l, rel=1e-3)
+    assert twin.content.cd == pytest.approx(0.5 * IDEAL.precursor.cd_mol_l, rel=1e-3)
     twin.valve = "Cd only"
     twin.pumps["Solvent"].stop()
     twin.advance(200.0)
-    assert twin.concentrations()["Cd"] == pytest.approx(2 * IDEAL.precursor.cd_mol_l, rel=1e-3)
-    assert twin.concentrations()["P"] == 0.0
+    assert twin.content.cd == pytest.approx(2 * IDEAL.precursor.cd_mol_l, rel=1e-3)
+    assert twin.content.species["P"] == 0.0
     twin.valve = "Solvent"
     twin.advance(60.0)
     assert twin.pressure_bar == pytest.approx(IDEAL.plumbing.back_pressure_bar)

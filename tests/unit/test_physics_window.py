@@ -3,7 +3,7 @@
 import pytest
 
 from ioc_sim.bench import noise_free
-from ioc_sim.physics.scenario import load_scenario
+from ioc_sim.physics.scenario_file import load_scenario
 
 SCENARIO = load_scenario("palencia2020")
 
