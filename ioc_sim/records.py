@@ -14,7 +14,6 @@ with its model, also where the model changed by itself (an interlock, the end of
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +27,7 @@ from caproto.server import (
     PvpropertyInteger,
     pvproperty,
 )
+from caproto.server.server import get_record_class
 
 __all__ = ["Command", "Reading", "RecordGroup", "Setting", "serve"]
 
@@ -144,7 +144,47 @@ def _same(old: Any, new: Any) -> bool:
     return old is new or (not isinstance(new, np.ndarray) and old == new)
 
 
-class _Checked:
+class _Lazy:
+    """A record whose fields (``.EGU``, ``.DESC`` …) are made when one is asked for.
+
+    caproto makes some 75 objects a record at once; for all records that is seconds and 50 MB.
+    """
+
+    field_inst: Any
+    fields: dict[str, Any]
+    name: str
+
+    def __init__(self, *, fields_of: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._fields_of = fields_of
+        self.reported_record_type = fields_of
+
+    def get_field(self, field: str) -> Any:
+        """Return a field by its name; KeyError if there is none."""
+        if self.field_inst is None and field not in ("", "VAL"):
+            self.field_inst = get_record_class(self._fields_of)(prefix="", parent=self, name=f"{self.name}.fields")
+            self.fields = self.field_inst.pvdb
+            _fill_fields(self)
+        return super().get_field(field)  # type: ignore[misc]
+
+
+class _ReadDouble(_Lazy, PvpropertyDouble):
+    pass
+
+
+class _ReadInteger(_Lazy, PvpropertyInteger):
+    pass
+
+
+class _ReadEnum(_Lazy, PvpropertyEnum):
+    pass
+
+
+class _ReadText(_Lazy, PvpropertyChar):
+    pass
+
+
+class _Checked(_Lazy):
     """A record that a client may put to: refused while the interlock is tripped."""
 
     always = False
@@ -234,25 +274,25 @@ def _number_metadata(spec: Setting | Reading) -> dict[str, Any]:
 
 def _text_form(spec: Setting | Reading, long_string: str) -> dict[str, Any]:
     if spec.chars:
-        return {"max_length": spec.chars, "record": "waveform", "string_encoding": "utf-8"}
-    return {"max_length": 256, "report_as_string": True, "record": long_string}
+        return {"max_length": spec.chars, "fields_of": "waveform", "string_encoding": "utf-8"}
+    return {"max_length": 256, "report_as_string": True, "fields_of": long_string}
 
 
 def _reading_property(spec: Setting | Reading, name: str, value: Any) -> Any:
     # An alarm group of its own: by default caproto shares one alarm among all records of a group.
     common: dict[str, Any] = {"name": name, "doc": spec.doc, "read_only": True, "alarm_group": name}
     if spec.choices:
-        return pvproperty(dtype=PvpropertyEnum, enum_strings=list(spec.choices), value=value, record="mbbi", **common)
+        return pvproperty(dtype=_ReadEnum, enum_strings=list(spec.choices), value=value, fields_of="mbbi", **common)
     if spec.kind is str:
-        return pvproperty(dtype=PvpropertyChar, value=value, **_text_form(spec, "lsi"), **common)
+        return pvproperty(dtype=_ReadText, value=value, **_text_form(spec, "lsi"), **common)
     length = spec.length if isinstance(spec, Reading) else 0
     if length:
         return pvproperty(
-            dtype=PvpropertyDouble, value=list(value), max_length=length, record="waveform",
+            dtype=_ReadDouble, value=list(value), max_length=length, fields_of="waveform",
             units=spec.units, precision=spec.precision, **common,
         )  # fmt: skip
-    dtype, record = (PvpropertyInteger, "longin") if spec.kind is int else (PvpropertyDouble, "ai")
-    return pvproperty(dtype=dtype, value=spec.kind(value), record=record, **_number_metadata(spec), **common)
+    dtype, record = (_ReadInteger, "longin") if spec.kind is int else (_ReadDouble, "ai")
+    return pvproperty(dtype=dtype, value=spec.kind(value), fields_of=record, **_number_metadata(spec), **common)
 
 
 def _setting_property(spec: Setting, value: Any) -> Any:
@@ -273,14 +313,14 @@ def _setting_property(spec: Setting, value: Any) -> Any:
 
     common: dict[str, Any] = {"name": spec.name, "doc": spec.doc, "put": put, "alarm_group": spec.name}
     if spec.choices:
-        return pvproperty(dtype=_Enum, enum_strings=list(spec.choices), value=value, record="mbbo", **common)
+        return pvproperty(dtype=_Enum, enum_strings=list(spec.choices), value=value, fields_of="mbbo", **common)
     if spec.kind is str:
         return pvproperty(dtype=_Text, value=value, **_text_form(spec, "lso"), **common)
     if spec.kind is int:
         dtype, record = _Integer, "longout"
     else:
         dtype, record = (_AlwaysDouble if spec.always else _Double), "ao"
-    return pvproperty(dtype=dtype, value=spec.kind(value), record=record, **_number_metadata(spec), **common)
+    return pvproperty(dtype=dtype, value=spec.kind(value), fields_of=record, **_number_metadata(spec), **common)
 
 
 def _command_property(spec: Command) -> Any:
@@ -294,7 +334,7 @@ def _command_property(spec: Command) -> Any:
         return 0
 
     return pvproperty(
-        name=spec.name, doc=spec.doc, put=put, value=0, record="longout",
+        name=spec.name, doc=spec.doc, put=put, value=0, fields_of="longout",
         dtype=_AlwaysAction if spec.always else _Action,
     )  # fmt: skip
 
@@ -326,8 +366,8 @@ def serve(prefix: str, table: Sequence[Spec], model: Any, refusal: Callable[[], 
             members[record] = _command_property(spec)
             if spec.readback:
                 members[f"{record}_rbv"] = pvproperty(
-                    name=spec.name + spec.readback, doc=spec.doc, value=0, read_only=True, record="longin",
-                    dtype=PvpropertyInteger,
+                    name=spec.name + spec.readback, doc=spec.doc, value=0, read_only=True, fields_of="longin",
+                    dtype=_ReadInteger,
                 )  # fmt: skip
             continue
         value = getattr(model, spec.attribute)
@@ -342,20 +382,17 @@ def serve(prefix: str, table: Sequence[Spec], model: Any, refusal: Callable[[], 
             link(record, spec)
     group = type("RecordTable", (RecordGroup,), members)(prefix, model=model, refusal=refusal)
     group.links = links
-    for channel in group.pvdb.values():
-        _fill_fields(channel)
     return group
 
 
 def _fill_fields(channel: Any) -> None:
     """Give the fields of a record the metadata that caproto serves with its value only, or not at all."""
-    channel.get_field("DESC")._data["value"] = channel.__doc__
+    channel.fields["DESC"]._data["value"] = channel.__doc__
     for field, attribute in (
         ("EGU", "units"),
         ("PREC", "precision"),
         ("DRVL", "lower_ctrl_limit"),
         ("DRVH", "upper_ctrl_limit"),
     ):
-        if hasattr(channel, attribute):
-            with suppress(KeyError):
-                channel.get_field(field)._data["value"] = getattr(channel, attribute)
+        if hasattr(channel, attribute) and field in channel.fields:
+            channel.fields[field]._data["value"] = getattr(channel, attribute)
