@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
+from ioc_sim.bench import content_of
 from ioc_sim.physics.balance import MOMENTS, Path
 from ioc_sim.physics.flow import steady_journey
 from ioc_sim.physics.network import Network, WallPath
@@ -298,6 +299,20 @@ def test_plug_flow_agrees_with_an_independent_integration(nucleation_c, growth_c
     legs = (chamber, 0.0, chamber.duration_s, hot_per_s), (coil, 0.0, 0.5, hot_per_s), (coil, 0.5, coil.duration_s, 250)
     other = Cohorts(palencia()).runge_kutta(*legs)
     assert ours(palencia(), (chamber, coil), coil.duration_s) == pytest.approx(other, rel=2e-7)
+
+
+def test_the_ideal_scenario_is_that_integration():
+    """Volumes, expansion, heat-up and quench included, through the code path of the records."""
+    ideal = load_scenario("ideal")
+    at = {"nucleation_temperature": 280.0, "growth_temperature": 270.0, "residence_time": 10.0}
+    chamber, coil = ovens(280.0, 270.0, 10.0)
+    legs = (chamber, 0.0, chamber.duration_s, 300), (coil, 0.0, 0.5, 300), (coil, 0.5, coil.duration_s, 250)
+    other = ideal.precursor.cd_mol_l * Cohorts(palencia()).runge_kutta(*legs)
+    found = content_of(ideal, at)
+    sizes = found.sizes.sum(), float(found.sizes @ found.grid_units)
+    assert np.array([*found.species.values(), *sizes]) == pytest.approx(other, rel=1e-6)
+    assert found.cd == pytest.approx(ideal.precursor.cd_mol_l, rel=1e-8)
+    assert found.se == pytest.approx(ideal.precursor.se_mol_l, rel=1e-8)
 
 
 def test_independent_integration_has_converged():
