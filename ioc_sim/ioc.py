@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _TICKS_PER_S = (2.0, 25.0)
 _MAX_TICKS_BEHIND = 4.0
+_STEPS_AT_ONCE = 40
 _SAVE_EVERY_S = 5.0
 
 
@@ -71,6 +72,7 @@ class Ioc:
         self.twin = Twin(scenario, seed=seed)
         self.interlock = Interlock(self.twin)
         self.time_scale = time_scale
+        self._period_s = 1.0 / min(max(time_scale / 4.0, _TICKS_PER_S[0]), _TICKS_PER_S[1])
         self.lag_s = 0.0
         self._state_file = state_file
         if state_file is not None and state_file.exists():
@@ -107,8 +109,16 @@ class Ioc:
         return self.twin.clock_s
 
     async def tick(self, wall_seconds: float) -> None:
-        """Let the twin go on by ``wall_seconds`` of wall time and bring the records up to date."""
-        self.twin.advance(wall_seconds * self.time_scale, self.interlock.watch)
+        """Let the twin go on by ``wall_seconds`` of wall time and bring the records up to date.
+
+        It may take half of a tick's wall time; what it can't do in that is lost as ``Lag``, and clients are answered.
+        """
+        left_s, deadline = wall_seconds * self.time_scale, time.monotonic() + self._period_s / 2
+        chunk_s = _STEPS_AT_ONCE * self.twin.scenario.step_s
+        while left_s > 0 and time.monotonic() < deadline:
+            self.twin.advance(min(left_s, chunk_s), self.interlock.watch)
+            left_s -= chunk_s
+        self.lag_s += max(left_s, 0.0)
         self._freeze_or_end()
         self._spectrometer.tick()
         await self._saxs.tick()
@@ -131,12 +141,11 @@ class Ioc:
 
         Where the machine can't keep up, twin time is lost (``Lag``): the step is never stretched.
         """
-        period = 1.0 / min(max(self.time_scale / 4.0, _TICKS_PER_S[0]), _TICKS_PER_S[1])
         last = saved = time.monotonic()
         while True:
-            await async_lib.library.sleep(max(0.001, last + period - time.monotonic()))
+            await async_lib.library.sleep(max(0.001, last + self._period_s - time.monotonic()))
             now = time.monotonic()
-            elapsed = min(now - last, _MAX_TICKS_BEHIND * period)
+            elapsed = min(now - last, _MAX_TICKS_BEHIND * self._period_s)
             self.lag_s += (now - last - elapsed) * self.time_scale
             last = now
             await self.tick(elapsed)

@@ -109,7 +109,8 @@ class Absorption:
         """Absorbance of each cluster family, of ``NC`` and of ``rest`` (precursor and scatter)."""
         amount = content.species
         out = {name: self._path_cm * amount[name] * spectrum for name, spectrum in self.clusters.items()}
-        out["NC"] = self._path_cm * content.sizes @ self.nanocrystals
+        # not @: for so little, waiting for the second thread of BLAS takes longer on a busy machine
+        out["NC"] = self._path_cm * np.einsum("i,ij->j", content.sizes, self.nanocrystals)
         free = content.cd_precursor + amount["M"]
         solid = max(content.cd - free, 0.0)
         out["rest"] = self._path_cm * (free * self.precursor + solid * self.scatter)

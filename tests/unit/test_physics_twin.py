@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ioc_sim.bench import content_of, measure, noise_free
+from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.optics import PIXELS
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
@@ -121,6 +122,61 @@ def test_composition_scales_with_the_streams():
     assert twin.pressure_bar == pytest.approx(IDEAL.plumbing.back_pressure_bar)
 
 
+def test_the_sample_loop_goes_past_the_reactor_and_is_used_up():
+    twin, p, loop = Twin(IDEAL), IDEAL.plumbing, IDEAL.loop
+    twin.sample_loop = "F3"
+    twin.pumps["Solvent"].target_rate_ul_min = 600.0
+    twin.pumps["Solvent"].infuse()
+    twin.advance(60.0)
+    assert twin.content.cd == 0.0
+    twin.valve = "Sample loop"
+    # 10 µL a second: dead volume and half of the cell first, then the loop's content, then solvent
+    seen = []
+    for _ in range(90):
+        twin.advance(1.0)
+        seen.append(twin.content.species["CdSe-437"] > 0.0)
+    dead_s = (p.dead_ul + p.cell_ul / 2) / 10.0
+    assert seen.index(True) == pytest.approx(dead_s, abs=1.5)
+    assert sum(seen) == pytest.approx(loop.volume_ul / 10.0, abs=1.5)
+    assert not seen[-1]
+    twin.sample_loop = "F3"
+    twin.advance(20.0)
+    fraction = twin.content
+    whole = content_of(IDEAL, {
+        "nucleation_temperature": loop.nucleation_temperature, "growth_temperature": loop.growth_temperature,
+        "residence_time": loop.residence_time,
+    })  # fmt: skip
+    assert fraction.species["CdSe-437"] == pytest.approx(
+        loop.fractions["F3"].yield_share * whole.species["CdSe-437"], rel=5e-3
+    )
+    twin.valve = "Solvent"
+    twin.advance(20.0)
+    assert twin.content.cd == 0.0
+    with pytest.raises(ValueError, match="no fraction 'F9'; there are Fi, F1"):
+        twin.sample_loop = "F9"
+
+
+def test_frames_follow_shutter_beam_and_cell():
+    twin = Twin(SCENARIO, seed=2)
+    flow_ul_s = run_mixture(twin)
+    assert flow_ul_s > 0
+    twin.advance(120.0)
+    mask = matter_of(SCENARIO).detector.mask
+    assert np.median(twin.frame(1.0)[~mask]) == 0
+    twin.beam.shutter_open = True
+    cold = twin.frame(10.0)
+    assert cold.shape == (SCENARIO.frame.rows, SCENARIO.frame.columns)
+    twin.beam.cell_setpoint_c = 100.0
+    twin.advance(300.0)
+    hot = twin.frame(10.0)
+    q = matter_of(SCENARIO).detector.q_inv_nm(SCENARIO.beam.energy_kev)
+    ring = ~mask & (np.abs(q - 1.843) < 0.03)
+    beside = ~mask & (np.abs(q - 2.3) < 0.03)
+    # the lamellae's first order is there at 25 °C and molten at 100 °C
+    assert cold[ring].mean() > 5 * cold[beside].mean()
+    assert hot[ring].mean() < 1.5 * hot[beside].mean()
+
+
 def test_unknown_valve_position_is_refused():
     with pytest.raises(ValueError, match=r"no valve position 'Air'.*Mixture"):
         Twin(IDEAL).valve = "Air"
@@ -131,10 +187,11 @@ def test_one_seed_repeats_bit_for_bit_and_two_differ():
         twin = Twin(SCENARIO, seed=seed)
         run_mixture(twin)
         twin.ovens["Growth"].setpoint_c = 60.0
+        twin.beam.shutter_open = True
         out = []
         for _ in range(3):
             twin.advance(20.0)
-            out += [twin.spectrum_counts(100.0), np.array([twin.ovens["Growth"].reading_c])]
+            out += [twin.spectrum_counts(100.0), np.array([twin.ovens["Growth"].reading_c]), twin.frame(1.0)]
         return out
 
     first, again, other = record(1), record(1), record(2)
@@ -142,7 +199,10 @@ def test_one_seed_repeats_bit_for_bit_and_two_differ():
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     one, two, three = (measure(SCENARIO, CONDITION, seed, 100.0) for seed in (1, 1, 2))
     assert np.array_equal(one.counts, two.counts)
+    assert np.array_equal(one.frame, two.frame)
+    assert (one.i0, one.i1) == (two.i0, two.i1)
     assert not np.array_equal(one.counts, three.counts)
+    assert not np.array_equal(one.frame, three.frame)
 
 
 def test_cutting_time_in_pieces_changes_nothing():
