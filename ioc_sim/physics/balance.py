@@ -10,14 +10,15 @@ with the steps' rates r and births b of :mod:`.network`, and its growth law g(n)
 
     dc   = ν r;   of M besides:  - n0 dm1 - Σ w dn
     dm_j = b δ_j0 + j Σ_i a_i m_(j-1+i)  up to m4,   a_i the Taylor coefficients of g(n0 (1 + ξ))/n0 at ξ = 0
-    dn   = g(n);   below the vanishing size n_v:  g(n_v) n/n_v, and never positive
+    dn   = g(n);   below the vanishing size n_v, with x = n/n_v, n^p and n^p e^(a/r) in it are their values at n_v
+           times x (1 + b (1 - x) + c (1 - x)²), b and c such that g'' is continuous, and dn is never positive
 
 CdSe units Σ u c + n0 (m0 + m1) + Σ w n are linear in the state, so that a Rosenbrock method keeps them to rounding.
 An order below 1 is made linear below c = 1e-12, where its slope would become infinite.
 
 Limits: the open cohort must be narrow (|ξ| well below 1; see :mod:`.cohorts`). Below n_v the units of a node pass to
-M with a time constant n_v/|g(n_v)| and not at once, as do those of the many nanocrystals it stands for; at once, they
-would be a burst that exceeds all monomer.
+M within a few n_v/|g(n_v)| and not at once, as do those of the many nanocrystals it stands for; at once, they would be
+a burst that exceeds all monomer.
 
 Everywhere ``law`` is a :class:`Law`, ``k`` (steps + 2,) the constants at one time (of the steps, then k_g and c_N),
 ``slope`` (steps + 2,) their logarithmic derivatives by time in 1/s, ``y`` (species + 5 + nodes,) the state, ``w``
@@ -72,6 +73,8 @@ class Law(NamedTuple):
         p, and a/r of one CdSe unit.
     taylor : ndarray
         Taylor coefficients in ξ of n^p/n0 and of n^p e^(a/r)/n0 at the seed, (2, 5).
+    ending : ndarray
+        b and c of the same two below n_v, (2, 2).
     """
 
     stoichiometry: Array
@@ -89,6 +92,7 @@ class Law(NamedTuple):
     exponent: float
     capillary: float
     taylor: Array
+    ending: Array
 
 
 class Path(NamedTuple):
@@ -172,6 +176,14 @@ def birth_rate(law, k, y):
 
 
 @compiled
+def _ending(x, b, c):
+    """Return x (1 + b (1 - x) + c (1 - x)²) and its slope."""
+    rest = 1.0 - x
+    shape = 1.0 + rest * (b + rest * c)
+    return x * shape, shape - x * (b + 2.0 * rest * c)
+
+
+@compiled
 def derivative(law, k, y, w, born, f):
     """Write dy/dt in 1/s to ``f``."""
     count, monomer = len(law.units), law.monomer
@@ -196,10 +208,12 @@ def derivative(law, k, y, w, born, f):
     for j in range(len(w)):
         n = y[at + j]
         ln_n = np.log(max(n, law.vanishing))
-        drive = y[monomer] - c_n * np.exp(law.capillary * np.exp(-ln_n / 3.0))
+        gain, loss = y[monomer], c_n * np.exp(law.capillary * np.exp(-ln_n / 3.0))
         if n < law.vanishing:
-            drive = min(drive, 0.0) * n / law.vanishing
-        f[at + j] = k_g * np.exp(law.exponent * ln_n) * drive
+            gain *= _ending(n / law.vanishing, law.ending[0, 0], law.ending[0, 1])[0]
+            loss *= _ending(n / law.vanishing, law.ending[1, 0], law.ending[1, 1])[0]
+            gain = min(gain, loss)
+        f[at + j] = k_g * np.exp(law.exponent * ln_n) * (gain - loss)
         taken += w[j] * f[at + j]
     f[monomer] -= taken
 
@@ -250,13 +264,17 @@ def jacobian(law, k, slope, y, w, born, dense, arrow, f_t):
         n = y[at + j]
         ln_n = np.log(max(n, law.vanishing))
         over_r = law.capillary * np.exp(-ln_n / 3.0)
-        solubility, speed = c_n * np.exp(over_r), k_g * np.exp(law.exponent * ln_n)
-        drive = y[monomer] - solubility
+        speed, by_monomer, loss = k_g * np.exp(law.exponent * ln_n), 1.0, c_n * np.exp(over_r)
         if n >= law.vanishing:
-            arrow[0, j] = speed / n * (law.exponent * drive + solubility * over_r / 3.0)
+            slope_n = (law.exponent * (y[monomer] - loss) + loss * over_r / 3.0) / n
         else:
-            arrow[0, j] = speed * min(drive, 0.0) / law.vanishing
-            speed = speed * n / law.vanishing if drive < 0.0 else 0.0
-        arrow[1, j] = speed
-        f_t[at + j] = speed * (ln_g * drive - ln_c * solubility)
+            by_monomer, gain_slope = _ending(n / law.vanishing, law.ending[0, 0], law.ending[0, 1])
+            share, loss_slope = _ending(n / law.vanishing, law.ending[1, 0], law.ending[1, 1])
+            slope_n = (gain_slope * y[monomer] - loss_slope * loss) / law.vanishing
+            loss *= share
+            if by_monomer * y[monomer] > loss:
+                speed = 0.0
+        arrow[0, j] = speed * slope_n
+        arrow[1, j] = speed * by_monomer
+        f_t[at + j] = speed * (ln_g * (by_monomer * y[monomer] - loss) - ln_c * loss)
         f_t[monomer] -= w[j] * f_t[at + j]

@@ -14,10 +14,13 @@ Error control: the largest error over its tolerance is kept below 1. Tolerances 
     species       concentration + 1e-6 of all CdSe units/its units: a monomer of 1e-6 and a cluster of 1e-8 have about
                   half of it, anything scarcer takes no part in the balance of units
     moments       number in the open cohort + 1 % of all nanocrystals
-    nodes         size, times up to 1e4 where few nanocrystals have it: their error counts by number
+    nodes         size, or the seed's where that is larger, times up to 1e4 where few nanocrystals have it: their error
+                  counts by number; times 1e3 below the vanishing size
 
 Births: the open cohort is closed before its first-born would be more than ``width`` of the seed away from it, and a
-step takes them no further. Steps end at output times and at the end of the wall's ramp.
+step takes them no further. Steps end at output times and at the end of the wall's ramp, and in none does a constant
+change by more than about a factor of e, or become a species negative by more than 10 tolerances: the error of a stiff
+species that stops being stiff within a step is not seen by u_8.
 """
 
 from pathlib import Path as File
@@ -31,6 +34,7 @@ from ioc_sim.physics.cohorts import NOTHING, close, record, vanish
 __all__ = ["advance"]
 
 _LEAST_SHARE = 1e-6
+_MOST_CHANGE = 1.0
 _LEAST_STEP = 1e-14
 _ZERO = 1e-40
 _GAMMA = 0.21193756319429014
@@ -151,6 +155,8 @@ def _error(law, y, u, error, w, rtol, total):
     worst, number, finite = 0.0, 0.0, True
     for s in range(count):
         worst = max(worst, abs(error[s]) / (rtol * (max(abs(y[s]), abs(u[s])) + least / law.units[s])))
+        # what a wrong step leaves may be so large that its error is small beside it
+        worst = max(worst, -u[s] / (10.0 * rtol * (abs(y[s]) + least / law.units[s])))
     for j in range(len(w)):
         number += w[j]
     scale = rtol * (max(abs(y[count]), abs(u[count])) + 0.01 * number + least / law.seed)
@@ -158,8 +164,8 @@ def _error(law, y, u, error, w, rtol, total):
         worst = max(worst, abs(error[s]) / scale)
     for j in range(len(w)):
         if w[j] > 0.0:
-            n = max(y[front + j], law.vanishing)
-            scarce = (0.01 * number + least / n) / w[j]
+            n = max(y[front + j], law.seed)
+            scarce = (0.01 * number + least / n) / w[j] if y[front + j] > law.vanishing else 1e3
             worst = max(worst, abs(error[front + j]) / (n * rtol * min(max(1.0, scarce), 1e4)))
     for s in range(len(u)):
         finite = finite and np.isfinite(u[s])
@@ -208,13 +214,16 @@ def _build(stamp: int):
                 if y[count] != 0.0 and np.sqrt(3.0 * abs(y[count + 2] / y[count])) + drift * h > width:
                     nodes = close(law, y, w, nodes, total, width)
                 born = y[count] != 0.0 or law.seed * birth_rate(law, k, y) * h > NOTHING * total
-                size, free, rejected = front + nodes, h, False
+                size, free, rejected, fastest = front + nodes, h, False, 0.0
+                for i in range(len(slope)):
+                    fastest = max(fastest, abs(slope[i]))
                 while True:
                     if steps >= max_steps or not h > _LEAST_STEP * (t + 1.0):
                         state[0], state[1], state[2] = nodes, h, state[2] + steps
                         return t
                     if born:
                         h = min(h, width / max(drift, 1e-300))
+                    h = min(h, _MOST_CHANGE / max(fastest, 1e-300))
                     left = target - t
                     last = h >= left * (1.0 - 1e-9)
                     step = left if last else min(h, 0.5 * left)

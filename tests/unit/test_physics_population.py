@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ioc_sim.physics import rtd
-from ioc_sim.physics.balance import MOMENTS
+from ioc_sim.physics.balance import MOMENTS, Path, constants_at, derivative, jacobian
 from ioc_sim.physics.cohorts import close, deposit
 from ioc_sim.physics.network import Network, WallPath
 from ioc_sim.physics.scenario import Chemistry
@@ -35,6 +35,47 @@ def test_units_are_conserved_everywhere(network, nucleation_c, growth_c, coil_s)
         assert species @ network.units + sizes @ GRID == pytest.approx(precursor, rel=1e-10)
         assert species.min() >= 0
         assert sizes.min() >= 0
+
+
+def test_a_sudden_cooling_is_not_stepped_over():
+    """A cluster that lives 0.1 µs at 360 °C and for ever at 20 °C, in steps that have grown to seconds."""
+    network = Network(load_scenario("shifted").chemistry, GRID)
+    for coil_s in (1.0, 300.0):
+        species, sizes = run(network, 360.0, 20.0, coil_s, THETA * coil_s, 1e-6, 50.0)
+        assert species @ network.units + sizes @ GRID == pytest.approx(1e-6, rel=1e-8)
+
+
+def test_jacobian_is_the_derivative(network):
+    """With nodes above and below the vanishing size, open cohort, and temperature."""
+    law, at = network.law, len(network.species) + MOMENTS
+    y = np.concatenate(
+        [[0.5, 3e-4, 1e-4, 2e-5, 3e-5, 1e-5], 1e-4 * 0.6 ** np.arange(5.0), [300.0, 92.0, 10.5, 6.0, 2.0]]
+    )
+    w, path = np.full(5, 1e-5), Path(540.0, 580.0, 500.0, 10.0, 0.5)
+    k, slope, nodes = np.empty(len(law.ln_k0)), np.empty(len(law.ln_k0)), len(y) - at
+    assert not constants_at(law, path, 0.3, True, k, slope)
+    dense, arrow, f_t = np.empty((at, at)), np.empty((2, nodes)), np.empty(len(y))
+    # monomer low enough that all but the largest dissolve
+    law, k[-1] = law._replace(vanishing=10.0), 2e-4
+    jacobian(law, k, slope, y, w, True, dense, arrow, f_t)
+
+    def f(y, k=k):
+        out = np.empty(len(y))
+        derivative(law, k, y, w, True, out)
+        return out
+
+    steps = [1e-6 * np.eye(len(y))[i] * y[i] for i in range(len(y))]
+    numeric = np.array([(f(y + h) - f(y - h)) / (2 * h.sum()) for h in steps]).T
+    full = np.zeros_like(numeric)
+    full[:at, :at] = dense
+    full[at:, at:] = np.diag(arrow[0])
+    full[at:, 1] = arrow[1]
+    full[1, at:] = -w * arrow[0]
+    full[1, 1] -= w @ arrow[1]
+    assert full == pytest.approx(numeric, rel=1e-6, abs=1e-7 * np.abs(numeric).max(0).min())
+    h = 1e-6
+    by_time = (f(y, k * np.exp(h * slope)) - f(y, k * np.exp(-h * slope))) / (2 * h)
+    assert f_t == pytest.approx(by_time, rel=1e-6, abs=1e-12)
 
 
 def test_a_run_repeats_bit_for_bit_and_hardly_depends_on_its_outputs(network):
