@@ -96,6 +96,7 @@ def test_a_failed_condition_is_told_to_the_advisor_and_the_campaign_goes_on(camp
     assert "did not happen within 1 s" in caplog.text
 
 
+@pytest.mark.long
 def test_too_many_failures_in_a_row_end_it_safely_and_say_why(campaign, reactor):
     run, _ = campaign
     advisor = ListAdvisor([FAILS, FAILS, FAILS])

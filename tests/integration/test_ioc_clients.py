@@ -136,6 +136,6 @@ def test_the_time_scale_changes_speed_and_nothing_else(tmp_path):
     slow, quick = (steady_spectrum(scale, tmp_path / "log") for scale in (1.0, 200.0))
     signal = slow - detector.offset_counts
     variance = (signal / detector.electrons_per_count + detector.read_noise_counts**2) / 20
-    chi2 = np.mean((slow - quick) ** 2 / (2 * variance))
-    # 1044 pixels: one sigma of this mean is 0.044
-    assert chi2 == pytest.approx(1.0, abs=0.15)
+    # one seed, so the noise is the same and what is left of it, in units of the noise, is the time scale's doing
+    assert np.mean((slow - quick) ** 2 / variance) < 0.01
+    assert np.abs(slow - quick).max() < 3 * np.sqrt(variance).max()

@@ -36,7 +36,7 @@ def broken(tmp_path):
     ("fault", "value", "words"),
     [
         ("HeaterRunaway", "Growth", "Growth oven at 37"),
-        ("SensorBreak", "Nucleation", "Nucleation oven gives no reading"),
+        pytest.param("SensorBreak", "Nucleation", "Nucleation oven gives no reading", marks=pytest.mark.long),
     ],
 )
 def test_the_interlock_trips_with_no_client_latches_and_survives_a_restart(broken, tmp_path, fault, value, words):

@@ -220,6 +220,7 @@ def test_a_folder_without_a_store_is_refused(tmp_path: Path):
         open_catalog(tmp_path / "mistyped")
 
 
+@pytest.mark.long
 def test_kill_in_mid_run_loses_nothing_and_replay_brings_it_in(
     engine: RunEngine, spectrometer: Spectrometer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -45,6 +45,7 @@ def test_the_data_are_learnt_and_their_prediction_narrows():
     assert (after < 0.6 * before).all()
 
 
+@pytest.mark.long
 def test_data_that_no_parameter_explains_do_not_collapse_the_particles():
     truth = drawn_truth(11)
     posterior = Posterior(MECHANISM, particles=200, seed=1)
