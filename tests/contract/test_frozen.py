@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ioc_sim.claims import check, page
+from ioc_sim.claims import check
+from ioc_sim.claims_page import page
 from ioc_sim.physics.scenario_file import load_scenario
 
 SHA_256 = "b1c43a7f02c3e54d0e865744114f9e516a4aea58e4f4ff110c6b84d51c127825"

@@ -1,7 +1,11 @@
 """Scenario files: merging, and errors that name what is wrong."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from ioc_sim.physics.faults import KINDS
 from ioc_sim.physics.scenario_file import load_scenario, scenario_names
 
 STEP = """[chemistry.steps.odd]
@@ -66,6 +70,19 @@ def test_fractions_are_the_six_of_the_record(tmp_path):
     file.write_text('base = "palencia2020"\n[loop.fractions]\nF6 = { yield_share = 0.1 }\n')
     with pytest.raises(ValueError, match=r"fractions must be Fi, F1, F2, F3, F4, F5 in this order, not Fi.*F6"):
         load_scenario(file)
+
+
+def test_what_the_documentation_shows_can_be_used(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    whole, step = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "leaky.toml").write_text(whole)
+    assert load_scenario(tmp_path / "leaky.toml").faults[0].name == "LampOff"
+    (tmp_path / "gated.toml").write_text(f'base = "palencia2020"\n{step}')
+    assert load_scenario(tmp_path / "gated.toml").chemistry.steps["403-437"].gate is not None
+    for name in scenario_names():
+        assert f"| `{name}` |" in page
+    for name in KINDS:
+        assert f"`{name}`" in page
 
 
 def test_unknown_name_lists_the_known_ones():
