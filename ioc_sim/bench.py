@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ioc_sim.physics.beam import Beam
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.fouling import Deposit
-from ioc_sim.physics.frame import Exposure
 from ioc_sim.physics.matter import Matter, matter_of
 from ioc_sim.physics.optics import Light, Optics
 from ioc_sim.physics.scenario import Scenario
@@ -100,13 +99,7 @@ def measure(
     if cell_temperature is None:
         cell_temperature = condition["growth_temperature"] if condition else scenario.ambient_c
     beam.shutter_open = True
-    x_rays = Exposure(
-        flux_ph_s=beam.flux_ph_s(0.0),
-        exposure_s=frame_exposure_s,
-        transmission=scenario.beam.transmission,
-        thickness_cm=scenario.beam.cell_thickness_mm / 10.0,
-        energy_kev=beam.energy_kev,
-    )
+    x_rays = beam.exposure(0.0, frame_exposure_s)
     frame = matter.detector.frame(matter.intensity_cm(content, cell_temperature), x_rays, frame_rng)
     return Measurement(optics.wavelength_nm, counts, dark, reference, frame, beam.i0(0.0), beam.i1(0.0))
 

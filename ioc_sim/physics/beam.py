@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from ioc_sim.physics.frame import Exposure
 from ioc_sim.physics.scenario import XrayBeam
 
 __all__ = ["CELL_C", "ENERGY_KEV", "Beam"]
@@ -85,6 +86,16 @@ class Beam:
         if not self.shutter_open:
             return 0.0
         return self._model.flux_ph_s * self.ring_current_ma(clock_s) / self._model.ring_current_ma
+
+    def exposure(self, clock_s: float, exposure_s: float) -> Exposure:
+        """Return what a frame needs to know of beam and filled cell."""
+        return Exposure(
+            flux_ph_s=self.flux_ph_s(clock_s),
+            exposure_s=exposure_s,
+            transmission=self._model.transmission,
+            thickness_cm=self._model.cell_thickness_mm / 10.0,
+            energy_kev=self._energy_kev,
+        )
 
     def i0(self, clock_s: float) -> float:
         """Monitor before the cell, counts a second."""

@@ -21,12 +21,11 @@ from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.faults import Faults, Schedule
 from ioc_sim.physics.flow import ROUTES, Flows, History, Journey, pressure_bar
 from ioc_sim.physics.fouling import Deposit
-from ioc_sim.physics.frame import Exposure
 from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.optics import Light, Optics
 from ioc_sim.physics.oven import Oven
 from ioc_sim.physics.pump import SyringePump
-from ioc_sim.physics.scenario import Scenario
+from ioc_sim.physics.scenario import FRACTIONS, Scenario
 
 __all__ = ["Twin"]
 
@@ -116,8 +115,8 @@ class Twin:
 
     @sample_loop.setter
     def sample_loop(self, value: str) -> None:
-        if value not in self.scenario.loop.fractions:
-            raise ValueError(f"no fraction {value!r}; there are {', '.join(self.scenario.loop.fractions)}")
+        if value not in FRACTIONS:
+            raise ValueError(f"no fraction {value!r}; there are {', '.join(FRACTIONS)}")
         self._loop, self._loop_left_ul = value, self.scenario.loop.volume_ul
 
     @property
@@ -156,7 +155,7 @@ class Twin:
         growth.advance(step_s, flow_w_c, nucleation.temperature_c)
         self.clock_s += step_s
         self.beam.advance(step_s, growth.temperature_c)
-        loaded = list(self.scenario.loop.fractions).index(self._loop) if self._loop_left_ul > 0 else -1
+        loaded = FRACTIONS.index(self._loop) if self._loop_left_ul > 0 else -1
         self._loop_left_ul = max(self._loop_left_ul - loop_ul, 0.0)
         self._history.append(self.clock_s, flows, nucleation.temperature_c, growth.temperature_c, loaded)
 
@@ -180,8 +179,7 @@ class Twin:
         plumbing = self._deposit.narrowed(self.scenario.plumbing)
         parcel = self._history.parcel(plumbing, self._matter.chemist.theta)
         if isinstance(parcel, int):
-            loop = self.scenario.loop
-            return self._matter.fraction(list(loop.fractions)[parcel]) if parcel >= 0 else self._matter.solvent
+            return self._matter.fraction(FRACTIONS[parcel]) if parcel >= 0 else self._matter.solvent
         key = _rounded(parcel)
         if self._known is None or self._known[0] != key:
             self._known = (key, self._matter.chemist.effluent(parcel))
@@ -200,15 +198,8 @@ class Twin:
 
     def frame(self, exposure_s: float) -> NDArray[np.int32]:
         """Counts of an exposure of the SAXS detector that ends now."""
-        model, beam = self.scenario.beam, self.beam
-        exposure = Exposure(
-            flux_ph_s=beam.flux_ph_s(self.clock_s),
-            exposure_s=exposure_s,
-            transmission=model.transmission,
-            thickness_cm=model.cell_thickness_mm / 10.0,
-            energy_kev=beam.energy_kev,
-        )
-        intensity = self._matter.intensity_cm(self.content, beam.cell_temperature_c)
+        exposure = self.beam.exposure(self.clock_s, exposure_s)
+        intensity = self._matter.intensity_cm(self.content, self.beam.cell_temperature_c)
         return self._matter.detector.frame(intensity, exposure, self._frame_rng)
 
     def state(self) -> dict[str, Any]:
