@@ -25,6 +25,15 @@ def assert_safe(reactor):
     assert {p.status.get(use_monitor=False) for p in (reactor.pump_cd, reactor.pump_se)} == {"Idle"}
 
 
+def measure_until_paused(ready, reactor, spectrometer, nucleation_temperature):
+    """Measure a condition, and pause while the ovens travel to it."""
+    watcher = threading.Thread(target=_pause_while_moving, args=(ready, reactor, nucleation_temperature))
+    watcher.start()
+    with pytest.raises(RunEngineInterrupted):
+        ready(measure_condition(reactor, spectrometer, nucleation_temperature, 110.0, 14.0))
+    watcher.join()
+
+
 def test_one_condition_is_one_valid_run_with_its_streams(ready, reactor, spectrometer):
     documents = []
     ready.subscribe(lambda *item: documents.append(item))
@@ -60,11 +69,7 @@ def test_two_conditions_in_a_row_do_not_cool_the_reactor_between_them(ready, rea
 def test_abort_and_stop_make_the_reactor_safe(ready, reactor, spectrometer, how):
     documents = []
     ready.subscribe(lambda *item: documents.append(item))
-    watcher = threading.Thread(target=_pause_while_moving, args=(ready, reactor, 330.0))
-    watcher.start()
-    with pytest.raises(RunEngineInterrupted):
-        ready(measure_condition(reactor, spectrometer, 330.0, 110.0, 14.0))
-    watcher.join()
+    measure_until_paused(ready, reactor, spectrometer, 330.0)
     assert ready.state == "paused"
     getattr(ready, how)()
     assert ready.state == "idle"
@@ -74,11 +79,7 @@ def test_abort_and_stop_make_the_reactor_safe(ready, reactor, spectrometer, how)
 
 
 def test_a_pause_holds_and_a_resume_finishes_the_condition(ready, reactor, spectrometer):
-    watcher = threading.Thread(target=_pause_while_moving, args=(ready, reactor, 130.0))
-    watcher.start()
-    with pytest.raises(RunEngineInterrupted):
-        ready(measure_condition(reactor, spectrometer, 130.0, 110.0, 14.0))
-    watcher.join()
+    measure_until_paused(ready, reactor, spectrometer, 130.0)
     wait_until(lambda: reactor.valve.get() == "Solvent", what="solvent during the pause")
     ready.resume()
     assert ready.state == "idle"
@@ -101,11 +102,7 @@ def test_a_condition_that_fails_is_recorded_as_failed_and_made_safe(ready, react
 
 
 def test_halt_runs_no_plan_but_stop_spares_the_precursor(ready, reactor, spectrometer):
-    watcher = threading.Thread(target=_pause_while_moving, args=(ready, reactor, 125.0))
-    watcher.start()
-    with pytest.raises(RunEngineInterrupted):
-        ready(measure_condition(reactor, spectrometer, 125.0, 110.0, 14.0))
-    watcher.join()
+    measure_until_paused(ready, reactor, spectrometer, 125.0)
     ready.halt()
     wait_until(lambda: reactor.valve.get() == "Solvent", what="the valve at solvent")
     assert {p.status.get(use_monitor=False) for p in (reactor.pump_cd, reactor.pump_se)} == {"Idle"}
