@@ -11,6 +11,7 @@ from ioc_sim.physics.faults import KINDS, Faults, check_fault
 from ioc_sim.physics.scenario import Fault, Scenario
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
+from tests.unit.twins import start_heating, start_mixture
 
 FAST = load_scenario("fast")
 
@@ -18,12 +19,8 @@ FAST = load_scenario("fast")
 def running(scenario: Scenario = FAST) -> tuple[Twin, Interlock]:
     """A twin with mixture flowing and both ovens at 150 °C, and its interlock."""
     twin = Twin(scenario, seed=1)
-    for name in ("Cd", "Se"):
-        twin.pumps[name].target_rate_ul_min = 54.0
-        twin.pumps[name].infuse()
-    twin.valve = "Mixture"
-    for oven in twin.ovens.values():
-        oven.setpoint_c = 150.0
+    start_mixture(twin, 54.0)
+    start_heating(twin, 150.0)
     twin.advance(120.0)
     return twin, Interlock(twin)
 

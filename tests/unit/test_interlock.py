@@ -3,17 +3,14 @@ import pytest
 from ioc_sim.interlock import Interlock
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
+from tests.unit.twins import start_heating, start_mixture
 
 
 @pytest.fixture
 def twin():
     twin = Twin(load_scenario("fast"), seed=1)
-    for name in ("Cd", "Se"):
-        twin.pumps[name].target_rate_ul_min = 500.0
-        twin.pumps[name].infuse()
-    twin.valve = "Mixture"
-    for oven in twin.ovens.values():
-        oven.setpoint_c = 250.0
+    start_mixture(twin, 500.0)
+    start_heating(twin, 250.0)
     twin.advance(10)
     return twin
 

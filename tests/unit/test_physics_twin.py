@@ -10,6 +10,7 @@ from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.optics import PIXELS
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
+from tests.unit.twins import start_heating, start_mixture
 
 SCENARIO = load_scenario("palencia2020")
 IDEAL = load_scenario("ideal")
@@ -19,16 +20,12 @@ CONDITION = {"nucleation_temperature": 280.0, "growth_temperature": 280.0, "resi
 def run_mixture(twin: Twin, residence_s: float = 14.0) -> float:
     """Start both streams for a residence time and return the total flow, µL/s."""
     flow_ul_s = twin.scenario.plumbing.reactor_ul / residence_s
-    for name in ("Cd", "Se"):
-        twin.pumps[name].target_rate_ul_min = 30.0 * flow_ul_s
-        twin.pumps[name].infuse()
-    twin.valve = "Mixture"
+    start_mixture(twin, 30.0 * flow_ul_s)
     return flow_ul_s
 
 
 def heat(twin: Twin, temperature_c: float) -> None:
-    for oven in twin.ovens.values():
-        oven.setpoint_c = temperature_c
+    start_heating(twin, temperature_c)
     twin.advance(900.0)
 
 
