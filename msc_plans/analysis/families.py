@@ -9,12 +9,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from msc_plans.analysis.sizing import YU_SOURCE, extinction_l_mol_cm
+
 __all__ = ["CDSE_FAMILIES", "Family", "load_families"]
 
 
 def _positive(name: str, field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name}: {field} must be a positive number in nm, not {value!r}")
+        raise ValueError(f"{name}: {field} must be a positive number, not {value!r}")
     return float(value)
 
 
@@ -34,6 +36,12 @@ class Family:
         How far, nm, a maximum may lie from `wavelength_nm` and still be this family.
     fwhm_nm : tuple of float
         Narrowest and widest full width at half maximum, nm.
+    radius_nm : float, optional
+        Radius by SAXS, nm; without it half of `diameter_nm`.
+    extinction_l_mol_cm : float, optional
+        Molar extinction at the maximum, L mol⁻¹ cm⁻¹; without it Yu's curve at `diameter_nm`.
+    source : str
+        Where an extinction of its own comes from.
 
     Raises
     ------
@@ -46,12 +54,26 @@ class Family:
     diameter_nm: float
     tolerance_nm: float = 3.0
     fwhm_nm: tuple[float, float] = (12.0, 28.0)
+    radius_nm: float = math.nan
+    extinction_l_mol_cm: float = math.nan
+    source: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"a family needs a name, not {self.name!r}")
         for field in ("wavelength_nm", "diameter_nm", "tolerance_nm"):
             object.__setattr__(self, field, _positive(self.name, field, getattr(self, field)))
+        if self.radius_nm != self.radius_nm:
+            object.__setattr__(self, "radius_nm", 0.5 * self.diameter_nm)
+        object.__setattr__(self, "radius_nm", _positive(self.name, "radius_nm", self.radius_nm))
+        if self.extinction_l_mol_cm != self.extinction_l_mol_cm:
+            object.__setattr__(self, "extinction_l_mol_cm", extinction_l_mol_cm(self.diameter_nm))
+            object.__setattr__(self, "source", YU_SOURCE)
+        object.__setattr__(
+            self, "extinction_l_mol_cm", _positive(self.name, "extinction_l_mol_cm", self.extinction_l_mol_cm)
+        )
+        if not isinstance(self.source, str) or not self.source.strip():
+            raise ValueError(f"{self.name}: an extinction of its own needs a source, not {self.source!r}")
         try:
             narrow, wide = self.fwhm_nm
         except (TypeError, ValueError):
@@ -64,11 +86,12 @@ class Family:
 
 CDSE_FAMILIES: Final[tuple[Family, ...]] = (
     Family("CdSe-382", 382.0, 1.39),
-    Family("CdSe-403", 403.0, 1.58),
-    Family("CdSe-437", 437.0, 1.85),
-    Family("CdSe-465", 465.0, 2.06),
+    Family("CdSe-403", 403.0, 1.58, radius_nm=0.87),
+    Family("CdSe-437", 437.0, 1.85, radius_nm=0.94),
+    Family("CdSe-465", 465.0, 2.06, radius_nm=1.02),
 )
-"""The four families of the paper; 1.39 nm for 382 nm lies outside the sizing curve's checked range."""
+"""The four families of the paper, radii by its SAXS; 1.39 nm for 382 nm (there is no radius by SAXS) lies outside the
+sizing curve's checked range."""
 
 
 def load_families(path: str | Path) -> tuple[Family, ...]:

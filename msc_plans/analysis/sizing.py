@@ -16,6 +16,7 @@ from typing import Final
 __all__ = [
     "UNIT_VOLUME_NM3",
     "YU_RANGE_NM",
+    "YU_SOURCE",
     "aggregation_number",
     "extinction_l_mol_cm",
     "full_conversion_height",
@@ -28,6 +29,8 @@ YU_RANGE_NM: Final = (400.0, 680.0)
 
 yu_range_nm: Final = YU_RANGE_NM
 """The same, under the name that reads well beside `yu_diameter_nm`."""
+
+YU_SOURCE: Final = "Yu et al., Chem. Mater. 2003, 15, 2854"
 
 UNIT_VOLUME_NM3: Final = 0.0562
 """Volume of one CdSe unit in wurtzite, nm³."""
