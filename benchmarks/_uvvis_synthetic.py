@@ -13,6 +13,35 @@ EV_NM = 1239.841984
 FAMILIES_NM = {"CdSe-382": 382.0, "CdSe-403": 403.0, "CdSe-437": 437.0, "CdSe-465": 465.0}
 
 
+@dataclass(frozen=True)
+class Breadth:
+    """How wide the family of spectra is; ranges are drawn from uniformly."""
+
+    least_family: float = 0.4
+    """Smallest height of a family, of the largest that is drawn; log-uniform from there to 1."""
+    least_nanocrystal: float = 0.2
+    transition_ev: tuple[float, float] = (0.22, 0.6)
+    """FWHM of a cluster's higher transitions."""
+    transition_height: tuple[float, float] = (0.1, 0.8)
+    """Of a cluster's higher transitions over that of its first."""
+    continuum: tuple[float, float] = (0.2, 1.0)
+    """Of a cluster, 0.8 eV above its onset, over the height of its first transition."""
+
+
+DEFAULT = Breadth()
+
+
+def any_breadth(rng: np.random.Generator) -> Breadth:
+    """Breadth for training: from easier to much harder than the one that is scored."""
+    return Breadth(
+        least_family=float(10 ** rng.uniform(-0.8, -0.3)),
+        least_nanocrystal=float(10 ** rng.uniform(-0.9, -0.4)),
+        transition_ev=(float(rng.uniform(0.17, 0.28)), float(rng.uniform(0.4, 0.6))),
+        transition_height=(0.1, float(rng.uniform(0.5, 1.0))),
+        continuum=(0.2, float(rng.uniform(0.6, 2.0))),
+    )
+
+
 @dataclass
 class Spectrum:
     """What is measured, and what is true."""
@@ -28,30 +57,33 @@ class Spectrum:
     the point of greatest curvature), band centre nm, absorbance at the maximum."""
 
 
-def draw(rng: np.random.Generator, *, blank: bool = False) -> Spectrum:
-    """One spectrum."""
+def draw(rng: np.random.Generator, *, blank: bool = False, breadth: Breadth = DEFAULT) -> Spectrum:
+    """One spectrum: nothing, up to three families, nanocrystals, or both."""
     x = _grid(rng)
     fine = np.arange(300.0, 950.0, 0.25)
     scale = float(10 ** rng.uniform(-1.5, 0.3))
-    noise = scale * float(10 ** rng.uniform(-3.3, -1.7))
+    noise = scale * float(10 ** rng.uniform(-3.5, -2.0))
     total = np.zeros_like(fine)
     families: dict[str, tuple[float, float, float]] = {}
     nanocrystal = None
     if not blank:
-        with_nc = rng.random() < 0.65
-        for name, place in FAMILIES_NM.items():
-            if rng.random() < (0.3 if with_nc else 0.4):
-                centre = place + float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2))
-                fwhm = float(rng.uniform(14.0, 25.0))
-                height = scale * float(10 ** rng.uniform(-1.7, 0.0))
-                total += _cluster(rng, fine, centre, fwhm, height)
-                families[name] = (centre, fwhm, height)
+        with_nc = bool(rng.random() < 0.55)
+        # One in ten is growing past the families' wavelengths; those come with smaller clusters only.
+        nc_nm = float(rng.uniform(440.0, 480.0) if rng.random() < 0.1 else rng.uniform(480.0, 640.0))
+        names = [n for n, at in FAMILIES_NM.items() if not with_nc or nc_nm > 480.0 or at < nc_nm - 40.0]
+        count = int(rng.choice(4, p=[0.2, 0.35, 0.28, 0.17] if with_nc else [0.0, 0.45, 0.35, 0.2]))
+        for name in rng.permutation(names)[:count]:
+            centre = FAMILIES_NM[name] + float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2))
+            fwhm = float(rng.uniform(12.0, 25.0))
+            height = scale * float(10 ** rng.uniform(np.log10(breadth.least_family), 0.0))
+            total += _cluster(rng, fine, centre, fwhm, height, breadth)
+            families[str(name)] = (centre, fwhm, height)
         if with_nc:
-            height = scale * float(10 ** rng.uniform(-1.5, 0.0))
-            curve, centre = _nanocrystals(rng, fine, height)
+            height = scale * float(10 ** rng.uniform(np.log10(breadth.least_nanocrystal), 0.0))
+            curve = _nanocrystals(rng, fine, nc_nm, height)
             total += curve
-            nanocrystal = (*_first_maximum(fine, curve, centre), centre, 0.0)
-            nanocrystal = (nanocrystal[0], centre, float(np.interp(nanocrystal[0], fine, curve)))
+            maximum = _first_maximum(fine, curve, nc_nm)
+            nanocrystal = (maximum, nc_nm, float(np.interp(maximum, fine, curve)))
     y = np.interp(x, fine, total) + _baseline(rng, x, scale)
     sigma = noise * _edge_noise(rng, x)
     y = y + sigma * rng.normal(size=len(x))
@@ -81,16 +113,22 @@ def _band(energy: np.ndarray, centre: float, fwhm: float, mix: float, skew: floa
     return (1 - mix) * np.exp(-4 * np.log(2) * z**2) + mix / (1 + 4 * z**2)
 
 
-def _cluster(rng: np.random.Generator, x: np.ndarray, centre_nm: float, fwhm_nm: float, height: float) -> np.ndarray:
+def _cluster(
+    rng: np.random.Generator, x: np.ndarray, centre_nm: float, fwhm_nm: float, height: float, breadth: Breadth
+) -> np.ndarray:
     energy, centre = EV_NM / x, EV_NM / centre_nm
     fwhm = fwhm_nm * centre**2 / EV_NM
-    band = _band(energy, centre, fwhm, rng.uniform(0.0, 0.25), rng.uniform(-0.25, 0.25))
-    out = height * band / band.max()
-    for _ in range(rng.integers(1, 3)):
-        place = centre + rng.uniform(0.22, 0.9)
-        out += height * rng.uniform(0.1, 1.2) * _band(energy, place, rng.uniform(0.27, 0.6), rng.uniform(0, 0.15), 0.0)
-    onset = centre + rng.uniform(0.2, 0.7)
-    return out + height * rng.uniform(0.2, 2.0) * _continuum(rng, energy, onset)
+    if rng.random() < 0.3:
+        out = np.exp(-4 * np.log(2) * ((x - centre_nm) / fwhm_nm) ** 2)
+    else:
+        band = _band(energy, centre, fwhm, rng.uniform(0.0, 0.3), rng.uniform(-0.4, 0.4))
+        out = band / band.max()
+    for _ in range(rng.integers(1, 4)):
+        place, width = centre + rng.uniform(0.2, 1.0), rng.uniform(*breadth.transition_ev)
+        relative = rng.uniform(*breadth.transition_height)
+        out += relative * _band(energy, place, width, rng.uniform(0.0, 0.2), rng.uniform(-0.2, 0.2))
+    onset = centre + rng.uniform(0.15, 0.7)
+    return height * (out + rng.uniform(*breadth.continuum) * _continuum(rng, energy, onset))
 
 
 def _continuum(rng: np.random.Generator, energy: np.ndarray, onset: float) -> np.ndarray:
@@ -100,33 +138,33 @@ def _continuum(rng: np.random.Generator, energy: np.ndarray, onset: float) -> np
     return (excess / 0.8) ** rng.uniform(0.7, 2.0)
 
 
-def _nanocrystals(rng: np.random.Generator, x: np.ndarray, height: float) -> tuple[np.ndarray, float]:
-    centre_nm = float(rng.uniform(476.0, 620.0))
+def _nanocrystals(rng: np.random.Generator, x: np.ndarray, centre_nm: float, height: float) -> np.ndarray:
     energy, centre = EV_NM / x, EV_NM / centre_nm
-    narrowest = np.interp(centre_nm, [476.0, 530.0, 620.0], [0.15, 0.085, 0.065])
-    fwhm = float(rng.uniform(narrowest, narrowest + 0.08))
+    narrowest = np.interp(centre_nm, [440.0, 480.0, 530.0, 640.0], [0.21, 0.175, 0.085, 0.06])
+    fwhm = float(rng.uniform(narrowest, narrowest + 0.1))
     band = _band(energy, centre, fwhm, rng.uniform(0.0, 0.2), rng.uniform(-0.2, 0.2))
     out = band / band.max()
-    out += rng.uniform(0.1, 0.6) * _band(energy, centre + rng.uniform(0.18, 0.35), rng.uniform(0.2, 0.35), 0.0, 0.0)
-    out += rng.uniform(0.2, 1.2) * _band(energy, centre + rng.uniform(0.4, 0.8), rng.uniform(0.3, 0.6), 0.0, 0.0)
-    out += rng.uniform(0.4, 1.6) * _continuum(rng, energy, centre + rng.uniform(0.1, 0.4))
-    return height * out, centre_nm
+    for _ in range(rng.integers(1, 4)):
+        place, width = centre + rng.uniform(0.18, 0.8), rng.uniform(0.2, 0.5)
+        out += rng.uniform(0.1, 1.0) * _band(energy, place, width, 0.0, 0.0)
+    return height * (out + rng.uniform(0.3, 1.6) * _continuum(rng, energy, centre + rng.uniform(0.1, 0.4)))
 
 
-def _first_maximum(x: np.ndarray, curve: np.ndarray, centre_nm: float) -> tuple[float]:
+def _first_maximum(x: np.ndarray, curve: np.ndarray, centre_nm: float) -> float:
     near = np.flatnonzero(np.abs(x - centre_nm) < 25.0)
     peaks = [k for k in near[1:-1] if curve[k] > curve[k - 1] and curve[k] >= curve[k + 1]]
     if peaks:
-        return (float(x[max(peaks, key=lambda k: curve[k])]),)
+        return float(x[max(peaks, key=lambda k: curve[k])])
     close = near[np.abs(x[near] - centre_nm) < 15.0]
     bend = np.gradient(np.gradient(curve, x), x)
-    return (float(x[close[np.argmin(bend[close])]]),)
+    return float(x[close[np.argmin(bend[close])]])
 
 
 def _baseline(rng: np.random.Generator, x: np.ndarray, scale: float) -> np.ndarray:
-    out = rng.normal(0.0, 0.01) + scale * rng.normal(0.0, 0.01) * (x - 500.0) / 300.0
+    across = (x - 500.0) / 300.0
+    out = rng.normal(0.0, 0.01) + scale * (rng.normal(0.0, 0.01) * across + rng.normal(0.0, 0.004) * across**2)
     if rng.random() < 0.7:
-        out = out + scale * rng.uniform(0.0, 0.3) * (x / 350.0) ** -rng.uniform(2.0, 4.0)
+        out = out + scale * rng.uniform(0.0, 0.3) * (x / 350.0) ** -rng.uniform(1.0, 4.0)
     return out
 
 

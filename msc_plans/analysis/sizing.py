@@ -21,6 +21,7 @@ __all__ = [
     "extinction_l_mol_cm",
     "full_conversion_height",
     "yu_diameter_nm",
+    "yu_dispersion",
     "yu_range_nm",
 ]
 
@@ -36,6 +37,7 @@ UNIT_VOLUME_NM3: Final = 0.0562
 """Volume of one CdSe unit in wurtzite, nm³."""
 
 _CURVE: Final = (1.6122e-9, -2.6575e-6, 1.6242e-3, -0.4277, 41.57)
+_SINGLE_EV: Final = 0.06
 _MEANINGFUL_NM: Final = (300.0, 760.0)
 
 
@@ -74,6 +76,20 @@ def yu_slope_nm_per_nm(wavelength_nm: float) -> float:
     a, b, c, d, _ = _CURVE
     wavelength = float(wavelength_nm)
     return ((4 * a * wavelength + 3 * b) * wavelength + 2 * c) * wavelength + d
+
+
+def yu_dispersion(wavelength_nm: float, fwhm_nm: float, fwhm_sigma_nm: float) -> tuple[float, float]:
+    """Relative standard deviation of the diameter, and its σ, from the width of the first absorption band.
+
+    ``σ_D / D = |dD/dλ| √(FWHM² − FWHM₁²) / (2.355 D)``, with the width of a single nanocrystal's transition
+    ``FWHM₁ = λ² · 0.06 eV / 1239.84`` (Cui et al., *Nature Chem.* 2013, 5, 602: 50 to 70 meV at room temperature).
+    """
+    diameter, slope = yu_diameter_nm(wavelength_nm), abs(yu_slope_nm_per_nm(wavelength_nm))
+    single_nm = wavelength_nm**2 * _SINGLE_EV / 1239.841984
+    spread_nm = math.sqrt(max(fwhm_nm**2 - single_nm**2, 0.0))
+    sigma_nm = min(fwhm_sigma_nm * fwhm_nm / max(spread_nm, fwhm_sigma_nm, 1e-9), fwhm_nm)
+    per_nm = slope / (2.3548 * diameter)
+    return per_nm * spread_nm, per_nm * sigma_nm
 
 
 def extinction_l_mol_cm(diameter_nm: float) -> float:

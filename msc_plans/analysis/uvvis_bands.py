@@ -21,9 +21,10 @@ _WIDEST_NM = 85.0
 """A bend wider than this (eye's resolution included) belongs to baseline or continuum, not to a transition."""
 _READING_SIGMA_NM = 1.2
 """By how much the place of greatest curvature and the highest point of a band differ (1 σ)."""
+_TOP_SHARE, _TOP_NM = 0.4, 1.5
 _HEIGHT_SHARE = 0.06
 """Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
-_READING_NM = (446.0, 715.0)
+_READING_NM = (430.0, 715.0)
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,13 @@ def _shape(fit: Fit, number: int, family: Family) -> tuple[float, float, float, 
     which = fit.active[fit.model.kind[fit.active] == number]
     if not which.size:
         return family.wavelength_nm, middle, 0.0, 0.0
-    reach = family.tolerance_nm + family.fwhm_nm[1]
+    reach = family.tolerance_nm + 2.0 * family.fwhm_nm[1]
     grid = np.arange(family.wavelength_nm - reach, family.wavelength_nm + reach, 0.25)
     curve = fit.model.evaluate(grid, which) @ fit.coefficients[which]
     top = int(np.argmax(curve))
     height = float(curve[top])
     above = grid[curve >= 0.5 * height]
-    area = float(np.sum(fit.coefficients[which] * fit.model.sigma[which]) * np.sqrt(2.0 * np.pi))
+    area = float(np.trapezoid(curve, grid))
     return float(grid[top]), float(above[-1] - above[0] + 0.25), height, area
 
 
@@ -151,6 +152,7 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
 
     curvature = float(bend[k + 1] - 2 * bend[k] + bend[k - 1])
     place = float(grid[k]) - _FINE_NM * 0.5 * float(bend[k + 1] - bend[k - 1]) / min(curvature, -1e-300)
+    place -= _towards_top(curve, k)
     # At the reading F = d(bend)/dλ is 0; an error δF moves it by −δF/F'.
     slope_row = (bend_basis[k + 1] - bend_basis[k - 1]) / (2 * _FINE_NM)
     s_place = min(30.0, _deviation(slope_row, covariance) / max(-curvature / _FINE_NM**2, 1e-15))
@@ -169,6 +171,15 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     centre = float(grid[near][int(np.argmax(_bend(curve, 2.0)[near]))])
     edge = float(grid[red][int(np.argmin(slope[red]))])
     return FirstMaximum(place, centre, edge, float(curve[k]), fwhm, sigma)
+
+
+def _towards_top(curve: np.ndarray, k: int) -> float:
+    """How far, nm, the reading lies from the greatest curvature towards a highest point close by."""
+    blue = k
+    while blue > 0 and curve[blue - 1] > curve[blue]:
+        blue -= 1
+    is_top = 0 < blue < k
+    return min(_TOP_SHARE * _FINE_NM * (k - blue), _TOP_NM) if is_top else 0.0
 
 
 def _bend(curve: np.ndarray, resolution_nm: float) -> np.ndarray:

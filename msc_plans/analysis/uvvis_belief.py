@@ -1,29 +1,48 @@
 """How far a fitted family band is to be believed: the probability that it is there, and σ of its height.
 
-What the fit saves by a family, how the band stands to the absorption below it, and whether its position and width had
-to go to their limits are turned into a probability by a logistic function. Its coefficients, and those of σ, were found
-by maximum likelihood on 1400 synthetic spectra (`benchmarks/_uvvis_synthetic.py`, seeds 1005 and 1006): skewed
-pseudo-Voigt bands, random higher transitions, continua, baselines, drift, grids and noise, a family there in 35 % of
-cases. Other seeds of the same family score it (`benchmarks/uvvis.py`). The prior of 35 % is part of the probability.
+Eight numbers say how the band stands: what the fit saves by it, what it would save if nothing else could take its
+place, how it compares with the absorption below it and with the families to its red (whose higher transitions fall
+here), its width, its distance from the table's wavelength, its height over its own σ, and how well the whole spectrum
+is described. A logistic function of them with one small hidden layer, the mean of a few trained alike, gives the
+probability. Its weights (`uvvis_belief.json`) were found by maximum likelihood on synthetic spectra of any breadth
+(`benchmarks/_uvvis_train.py`): lopsided pseudo-Voigt bands, random higher transitions, continua, baselines, drift,
+grids and noise; other seeds score it (`benchmarks/uvvis.py`). How often a family is there in them, 35 %, is the prior
+in the probability.
 """
 
+import json
 import math
+from functools import cache
+from importlib.resources import files
 
-from scipy.special import expit
+import numpy as np
 
 from msc_plans.analysis.families import Family
 
-__all__ = ["height_sigma", "place_sigma_nm", "probability"]
+__all__ = ["FEATURES", "evidence", "height_sigma", "place_sigma_nm", "probability"]
 
-_CONSTANT, _GAIN, _GAIN_SQUARED, _STANDING, _WIDE, _AWAY = -2.091, 0.936, 0.076, 1.366, -9.249, -2.888
-_SHAPE, _OVERLAP = 0.03, 0.0156
+FEATURES = ("gain", "own share", "standing", "wide", "away", "redder", "height over sigma", "misfit")
+"""What `evidence` returns, in order."""
+
+_SHAPE, _OVERLAP, _BELOW = 0.02, 0.03, 0.0075
+"""By maximum likelihood on the training spectra, rounded up."""
 _PLACE_NM, _WIDTH_NM = (0.25, 0.2), (0.8, 1.0)
 
 
-def probability(
-    family: Family, *, gain: float, height: float, rest: float, noise: float, wavelength_nm: float, fwhm_nm: float
-) -> float:
-    """Probability that the family is there.
+def evidence(
+    family: Family,
+    *,
+    gain: float,
+    height: float,
+    height_sigma: float,
+    rest: float,
+    redder: float,
+    noise: float,
+    misfit: float,
+    wavelength_nm: float,
+    fwhm_nm: float,
+) -> np.ndarray:
+    """Eight numbers by which a band is judged, shape (8,).
 
     Parameters
     ----------
@@ -31,34 +50,57 @@ def probability(
         Its tolerance and widths.
     gain : float
         χ² saved by the family, over χ² per degree of freedom.
-    height, rest : float
-        Absorbance of the band, and of everything below it but the baseline, at its maximum.
+    height, height_sigma : float
+        Absorbance of the band and its σ from noise and covariance.
+    rest, redder : float
+        Absorbance of everything below the band but the baseline, and summed height of the families to its red.
     noise : float
         Standard deviation of a bin there, absorbance.
+    misfit : float
+        χ² per degree of freedom of the whole fit, at least 1.
     wavelength_nm, fwhm_nm : float
         The band's maximum and width.
     """
-    evidence = math.log1p(max(gain, 0.0))
-    standing = math.log10(height / (max(rest, 0.0) + 3.0 * noise) + 0.01)
+
+    def level(value: float) -> float:
+        return math.log10(max(value, 0.0) + 3.0 * noise)
+
     narrow, wide = family.fwhm_nm
-    width = (fwhm_nm - narrow) / (wide - narrow)
-    away = min(1.0, abs(wavelength_nm - family.wavelength_nm) / family.tolerance_nm)
-    return float(
-        expit(
-            _CONSTANT
-            + _GAIN * evidence
-            + _GAIN_SQUARED * evidence**2
-            + _STANDING * standing
-            + _WIDE * max(width - 0.6, 0.0)
-            + _AWAY * away**2
-        )
+    saved = min(math.log1p(max(gain, 0.0)), 12.0)
+    return np.array(
+        [
+            saved,
+            saved - math.log1p((height / noise) ** 2),
+            min(max(level(height) - level(rest), -2.0), 2.0),
+            max((fwhm_nm - narrow) / (wide - narrow) - 0.5, 0.0),
+            min(1.0, abs(wavelength_nm - family.wavelength_nm) / family.tolerance_nm) ** 2,
+            min(max(level(redder) - level(height), -2.0), 2.0),
+            min(math.log10((height + height_sigma) / (height_sigma + 1e-12)), 2.5),
+            math.log(misfit),
+        ]
     )
+
+
+@cache
+def _weights() -> tuple[np.ndarray, ...]:
+    """Mean and deviation of the evidence, and of each network W, b, v, l, c, stacked."""
+    table = json.loads((files("msc_plans.analysis") / "uvvis_belief.json").read_text(encoding="utf-8"))
+    return tuple(np.array(table[key]) for key in ("mean", "deviation", "W", "b", "v", "l", "c"))
+
+
+def probability(evidence: np.ndarray) -> float:
+    """Probability that a family is there, from what :func:`evidence` returns."""
+    mean, deviation, inner, bias, outer, straight, constant = _weights()
+    z = (evidence - mean) / deviation
+    logits = np.sum(outer * np.tanh(z @ inner + bias), axis=1) + straight @ z + constant
+    return float(1.0 / (1.0 + np.exp(-logits.mean())))
 
 
 def height_sigma(*, from_noise: float, height: float, rest: float, probability: float) -> float:
     """σ of a band's height: noise, shape, what overlaps it, and doubt that it is there at all."""
     variance = from_noise**2 + (_SHAPE * height) ** 2
-    variance += _OVERLAP * height * max(rest, 0.0) + (1.0 - probability) * height**2
+    below = max(rest, 0.0)
+    variance += _OVERLAP * height * below + probability * _BELOW * below**2 + (1.0 - probability) * height**2
     return math.sqrt(variance)
 
 

@@ -1,6 +1,7 @@
 """The fit of a spectrum, and what leaving a part of the model out costs."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,13 +46,21 @@ class Fit:
         return self.model.evaluate(wavelength_nm, which) @ self.coefficients[which]
 
 
+@lru_cache(maxsize=8)
+def _columns(grid: bytes, families: tuple[Family, ...]) -> tuple[Dictionary, np.ndarray]:
+    """Model and its columns on a grid; spectra of one instrument share them."""
+    x = np.frombuffer(grid)
+    # The limits are rounded so that spectra which lost a pixel or two at the edge share their model.
+    model = dictionary(10.0 * np.floor(x[0] / 10.0), 10.0 * np.ceil(x[-1] / 10.0), families)
+    return model, model.evaluate(x)
+
+
 def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
     """Fit everything, then again without each family and without nanocrystals."""
     x, y = binned.wavelength_nm, binned.absorbance
-    # The limits are rounded so that spectra which lost a pixel or two at the edge share their columns.
-    model = dictionary(10.0 * np.floor(x[0] / 10.0), 10.0 * np.ceil(x[-1] / 10.0), families)
+    model, columns = _columns(x.tobytes(), families)
     sigma = np.hypot(binned.sigma, _PHOTOMETRIC * np.abs(y - np.min(y)))
-    columns = model.evaluate(x) / sigma[:, None]
+    columns = columns / sigma[:, None]
     target = y / sigma
     length = np.linalg.norm(columns, axis=0)
     usable = length > 1e-3 * np.median(length)

@@ -5,12 +5,13 @@ coefficients ≥ 0:
 
 * scattering ∝ λ⁻² and λ⁻⁴ (large scatterers and Rayleigh; anything between is nearly a sum of both);
 * rest: smooth steps in E (continua), broad Gaussians in E (higher transitions) and Gaussians in λ of many positions
-  and widths from 452 nm up (first transitions of nanocrystals). A sum of Gaussians with positive weights is any band
+  and widths from 440 nm up (first transitions of nanocrystals). A sum of Gaussians with positive weights is any band
   wider than the narrowest of them, whatever its shape: no line shape is assumed;
-* each family: Gaussians within its tolerance and of its widths, the only columns that narrow at that place.
+* each family: Gaussians, lopsided ones and ones with tails within its tolerance and of its widths, the only columns
+  that narrow at that place.
 
 What tells a family from the rest is therefore position and width alone: below 480 nm the rest holds nothing narrower
-than 0.22 eV in E (29 nm at 403 nm, 34 nm at 437 nm) or 31 nm in λ. Clusters' bands are 12–28 nm wide; ensembles of
+than 0.34 eV in E (45 nm at 403 nm, 52 nm at 437 nm) or 31 nm in λ. Clusters' bands are 12–28 nm wide; ensembles of
 nanocrystals that small are wider (0.12 eV homogeneous width and the spread of sizes).
 """
 
@@ -31,8 +32,14 @@ FREE_COLUMNS = 2
 """The first columns, offset and slope, may have either sign."""
 
 _BASELINE_COLUMNS = 4
+_LN2 = 0.6931471805599453
 _COST = 0.3
 _ODD = 0.3
+_ODD_SHAPE = 0.5
+_FAMILY_SHAPES = np.array([(0.0, 0.0), (0.0, 0.4), (0.2, 0.15), (-0.2, 0.15)])
+"""Asymmetry and share of a Lorentzian of a family's columns: tails that no Gaussian has would pass for small bands."""
+_FIRST_NM = 440.0
+"""Shortest first maximum of nanocrystals that is considered."""
 _STEP_COST_EV = 0.02
 _STEP, _ENERGY, _WAVELENGTH = 0, 1, 2
 
@@ -49,6 +56,11 @@ class Dictionary:
     """Edge or centre, in eV or nm as the shape says."""
     sigma: np.ndarray
     """Width of the step or Gaussian, in the same unit."""
+    asymmetry: np.ndarray
+    """Of a Gaussian in λ: its σ is ``(1 − asymmetry)·sigma`` on the blue side and ``(1 + asymmetry)·sigma`` on the
+    red."""
+    lorentz: np.ndarray
+    """Share of a Lorentzian of the same half width in a band in λ."""
     oddity: np.ndarray
     """What a family's column costs for being far from the family's middle in position and width; else 0."""
 
@@ -82,9 +94,17 @@ class Dictionary:
             chosen = index[here]
             if not chosen.size:
                 continue
-            x = wavelength_nm[:, None] if shape == _WAVELENGTH else energy
-            z = (x - self.centre[chosen]) / self.sigma[chosen]
-            out[:, here] = ndtr(z) if shape == _STEP else np.exp(-0.5 * z * z)
+            if shape == _WAVELENGTH:
+                away = wavelength_nm[:, None] - self.centre[chosen]
+                z = away / (self.sigma[chosen] * (1.0 + np.sign(away) * self.asymmetry[chosen]))
+                mix = self.lorentz[chosen]
+                band = np.exp(-0.5 * z * z)
+                if mix.any():
+                    band = (1.0 - mix) * band + mix / (1.0 + 2.0 * _LN2 * z * z)
+                out[:, here] = band
+            else:
+                z = (energy - self.centre[chosen]) / self.sigma[chosen]
+                out[:, here] = ndtr(z) if shape == _STEP else np.exp(-0.5 * z * z)
         return out
 
 
@@ -110,31 +130,40 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         sigma = fwhm / FWHM_PER_SIGMA
         add(REST, _ENERGY, np.arange(max(low, EV_NM / 490.0), high + 2.0 * sigma, 0.6 * sigma), np.array(sigma))
     for factor in (1.0, 1.5, 2.25):
-        places = [452.0]
+        places = [_FIRST_NM]
         while places[-1] < min(720.0, high_nm + 15.0):
             places.append(places[-1] + 0.55 * factor * _narrowest_fwhm_nm(places[-1]) / FWHM_PER_SIGMA)
         centre = np.array(places)
         width_nm = np.array([factor * _narrowest_fwhm_nm(place) / FWHM_PER_SIGMA for place in places])
         add(REST, _WAVELENGTH, centre, width_nm)
+    before = sum(map(len, kinds))
+    asymmetries, lorentzes = [np.zeros(before)], [np.zeros(before)]
     for number, family in enumerate(families):
-        widths = np.geomspace(*family.fwhm_nm, 4) / FWHM_PER_SIGMA
-        offsets = family.tolerance_nm * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
-        sigma_nm, offset = (grid.ravel() for grid in np.meshgrid(widths, offsets))
-        add(number, _WAVELENGTH, family.wavelength_nm + offset, sigma_nm)
-        odd = (offset / family.tolerance_nm) ** 2 + (
-            np.log(sigma_nm / np.sqrt(widths[0] * widths[-1])) / np.log(widths[-1] / widths[0]) * 2.0
-        ) ** 2
+        widths = np.geomspace(*family.fwhm_nm, 3) / FWHM_PER_SIGMA
+        offsets = family.tolerance_nm * np.array([-1.0, 0.0, 1.0])
+        w, o, k = (grid.ravel() for grid in np.meshgrid(widths, offsets, range(len(_FAMILY_SHAPES)), indexing="ij"))
+        add(number, _WAVELENGTH, family.wavelength_nm + o, w)
+        asymmetry, lorentz = _FAMILY_SHAPES[k.astype(int)].T
+        asymmetries.append(asymmetry)
+        lorentzes.append(lorentz)
+        odd = (
+            (o / family.tolerance_nm) ** 2
+            + (np.log(w / np.sqrt(widths[0] * widths[-1])) / np.log(widths[-1] / widths[0]) * 2.0) ** 2
+            + _ODD_SHAPE * (k > 0)
+        )
         oddities.append(_ODD * odd)
-    costs_nothing = np.zeros(sum(map(len, kinds)) - sum(map(len, oddities)))
+    costs_nothing = np.zeros(before)
     return Dictionary(
         kind=np.concatenate(kinds),
         shape=np.concatenate(shapes),
         centre=np.concatenate(centres),
         sigma=np.concatenate(sigmas),
+        asymmetry=np.concatenate(asymmetries),
+        lorentz=np.concatenate(lorentzes),
         oddity=np.concatenate([costs_nothing, *oddities]),
     )
 
 
 def _narrowest_fwhm_nm(centre_nm: float) -> float:
     """Narrowest first transition of a nanocrystal ensemble that is considered, nm."""
-    return float(np.interp(centre_nm, [475.0, 490.0, 520.0, 720.0], [36.0, 27.0, 16.0, 22.0]))
+    return float(np.interp(centre_nm, [440.0, 475.0, 490.0, 520.0, 720.0], [38.0, 34.0, 27.0, 16.0, 22.0]))

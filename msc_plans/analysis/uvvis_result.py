@@ -1,5 +1,6 @@
 """What the analysis of one absorption spectrum says."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +30,11 @@ class FamilyBand:
     concentration_mol_l: float
     """Of clusters, by Yu's extinction for the family's diameter: an extrapolation for clusters."""
     sigma: dict[str, float] = field(repr=False)
-    """σ of ``wavelength_nm``, ``fwhm_nm``, ``height``, ``area_nm`` and ``concentration_mol_l``."""
+    """σ of ``wavelength_nm``, ``fwhm_nm``, ``height``, ``area_nm`` and ``concentration_mol_l``; that of the extinction
+    is not in it."""
+    extinction_l_mol_cm: float = math.nan
+    """Molar extinction by which the concentration was found, L mol⁻¹ cm⁻¹."""
+    extinction_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Nanocrystal:
     aggregation_number: float
     edge_nm: float
     """Steepest descent on the red side: what some call the first maximum of a weak shoulder."""
+    size_dispersion: float
+    """Relative standard deviation of the diameter, from the band's width less that of a single nanocrystal; 0 where the
+    band is no wider."""
     sigma: dict[str, float] = field(repr=False)
 
 
