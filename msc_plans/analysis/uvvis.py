@@ -44,7 +44,7 @@ DETECTED: Final = 0.95
 _BIN_NM = 2.0
 _OPTICAL_DENSITY_FROM_NM = 350.0
 _FEWEST_BINS = 25
-_PLATEAU = 4
+_PLATEAU, _MOSTLY = 4, 0.3
 _NANOCRYSTAL_GAIN = 25.0
 _FLANK_RATIO = 5.0
 _FLANKS = ((1.0, 4.0), (2.0, 10.0), (4.0, 60.0))
@@ -188,8 +188,8 @@ def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray,
 
 
 def _saturated(y: np.ndarray) -> np.ndarray:
-    """Points in a run of `_PLATEAU` or more that repeat the highest value; none in a spectrum that is mostly flat."""
-    if not y.size or np.mean(y >= y.max()) > 0.5:
+    """Points in a run of `_PLATEAU` or more that repeat the highest value; none where that is much of the spectrum."""
+    if not y.size or np.mean(y >= y.max()) > _MOSTLY:
         return np.zeros(len(y), dtype=bool)
     top = np.concatenate(([0], (y >= y.max()).astype(int), [0]))
     starts, ends = np.flatnonzero(np.diff(top) == 1), np.flatnonzero(np.diff(top) == -1)

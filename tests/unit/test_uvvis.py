@@ -297,3 +297,39 @@ def test_whatever_comes_in_numbers_come_out(seed, low, span, points, scale, offs
     assert math.isfinite(result.optical_density_nm)
     assert math.isfinite(result.noise)
     assert all(isinstance(value, float) for value in outcome(result, full_conversion_height=0.4).values())
+
+
+@pytest.mark.parametrize("maximum_nm", [450.0, 458.0, 465.0, 472.0])
+def test_nanocrystals_in_passing_a_family_are_told_from_it_by_width(maximum_nm):
+    result = analyse(GRID, measured(nanocrystals(GRID, maximum_nm, 0.1, fwhm_nm=42.0)))
+    assert found(result) == set()
+    assert abs(result.nanocrystal.wavelength_nm - maximum_nm) < 6.0
+
+
+def test_tails_of_a_clusters_band_are_no_nanocrystals():
+    lorentzian = 0.3 / (1 + ((GRID - 437.0) / 9.0) ** 2)
+    y = 0.3 * (0.7 * band(GRID, 437.0, 18.0, 1.0) + lorentzian) + continuum(GRID, 380.0, 0.2)
+    result = analyse(GRID, measured(y))
+    assert found(result) == {"CdSe-437"}
+    assert result.nanocrystal is None
+
+
+def test_a_saturated_stretch_is_left_out():
+    y = measured(nanocrystals(GRID, 527.0, 0.1) + cluster(GRID, 437.0, 0.05) + continuum(GRID, 372.0, 1.5))
+    clipped = np.minimum(y, 1.2)
+    assert (clipped == 1.2).sum() > 20
+    result = analyse(GRID, clipped)
+    assert found(result) == {"CdSe-437"}
+    assert result.nanocrystal.wavelength_nm == pytest.approx(527.0, abs=3.0)
+    assert len(result.wavelength_nm) == ((clipped < 1.2) & (GRID >= 330) & (GRID <= 750)).sum()
+
+
+def test_size_dispersion_is_the_inhomogeneous_width():
+    narrow, wide = (
+        analyse(GRID, measured(nanocrystals(GRID, 540.0, 0.3, fwhm_nm=fwhm))).nanocrystal for fwhm in (22.0, 34.0)
+    )
+    # Yu 2003 at 540 nm: D = 2.85 nm, dD/dλ = 0.0171; single nanocrystals 14.1 nm wide
+    expected = 0.0171 * math.sqrt(34.0**2 - 14.1**2) / 2.3548 / 2.85
+    assert wide.size_dispersion == pytest.approx(expected, rel=0.25)
+    assert narrow.size_dispersion < wide.size_dispersion
+    assert 0 < wide.sigma["size_dispersion"] < wide.size_dispersion
