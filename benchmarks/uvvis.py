@@ -5,17 +5,22 @@ peak search as peer on the same spectra, and the real growth runs of ``../shared
 read ``name value bar ok|short``; the exit status is 1 if any is short.
 
 The authors' hand-read maxima of the real runs follow two conventions: in runs 2 and 3 they lie at the maximum or
-shoulder, in runs 1, 4 and 5 at the steepest descent, 10 to 18 nm to the red of a maximum that is there to see. Each is
-compared with the reading of its convention; the share with `wavelength_nm` in all runs is printed beside it.
+shoulder, in runs 1, 4 and 5 at the steepest descent, 10 to 18 nm to the red of a maximum that is there to see. No one
+reading can be within 4 nm of both, so the share over all runs stays short of its bar; beside it each run is compared with
+the reading of its own convention.
 """
 
 import argparse
 import csv
+import os
 import re
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# One core, as in a session: threads of the algebra library cost more than they give on matrices this small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from _uvvis_synthetic import FAMILIES_NM, Spectrum, draw
@@ -161,6 +166,7 @@ def real_figures() -> list[tuple[str, float, float, bool]]:
     everything = close((1, 2, 3, 4, 5), edge=False)
     print(f"all real runs, whatever the convention: maximum within 4 nm of the hand-read {_share(everything):.3f}")
     return [
+        ("real_maximum_within_4nm", _share(everything), 0.9, True),
         ("real_maximum_within_4nm_runs_2_3", _share(maximum), 0.9, True),
         ("real_edge_within_4nm_runs_1_4_5", _share(edge), 0.9, True),
     ]

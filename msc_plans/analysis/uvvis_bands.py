@@ -21,7 +21,7 @@ _WIDEST_NM = 85.0
 """A bend wider than this (eye's resolution included) belongs to baseline or continuum, not to a transition."""
 _READING_SIGMA_NM = 1.2
 """By how much the place of greatest curvature and the highest point of a band differ (1 σ)."""
-_TOP_SHARE, _TOP_NM = 0.4, 1.5
+_TOP_SHARE, _TOP_NM = 0.5, 2.2
 _HEIGHT_SHARE = 0.06
 """Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
 _READING_NM = (430.0, 715.0)

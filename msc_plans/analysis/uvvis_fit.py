@@ -42,7 +42,10 @@ class Fit:
 
     def curve(self, wavelength_nm: np.ndarray, *kinds: int) -> np.ndarray:
         """Sum of the columns of these kinds on a grid; all of them when none is named."""
-        which = self.active if not kinds else self.active[np.isin(self.model.kind[self.active], kinds)]
+        which = self.active
+        if kinds:
+            kind = self.model.kind[which]
+            which = which[np.logical_or.reduce([kind == k for k in kinds])]
         return self.model.evaluate(wavelength_nm, which) @ self.coefficients[which]
 
 

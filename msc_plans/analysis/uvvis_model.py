@@ -15,11 +15,12 @@ than 0.34 eV in E (45 nm at 403 nm, 52 nm at 437 nm) or 31 nm in λ. Clusters' b
 nanocrystals that small are wider (0.12 eV homogeneous width and the spread of sizes).
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.special import ndtr
+from numba import njit
 
 from msc_plans.analysis.families import Family
 
@@ -32,7 +33,7 @@ FREE_COLUMNS = 2
 """The first columns, offset and slope, may have either sign."""
 
 _BASELINE_COLUMNS = 4
-_LN2 = 0.6931471805599453
+_LN2, _SQRT_HALF = math.log(2.0), math.sqrt(0.5)
 _COST = 0.3
 _ODD = 0.3
 _ODD_SHAPE = 0.5
@@ -84,28 +85,43 @@ class Dictionary:
         """Columns (those at the indices `which`, else all) on a grid, shape (wavelengths, columns)."""
         index = np.arange(len(self.kind)) if which is None else which
         out = np.empty((len(wavelength_nm), len(index)))
-        relative = wavelength_nm / 350.0
-        baseline = np.stack([np.ones_like(relative), (wavelength_nm - 545.0) / 200.0, relative**-2, relative**-4])
-        energy = (EV_NM / wavelength_nm)[:, None]
         is_baseline = self.kind[index] == BASELINE
-        out[:, is_baseline] = baseline[index[is_baseline]].T
-        for shape in (_STEP, _ENERGY, _WAVELENGTH):
-            here = (self.shape[index] == shape) & ~is_baseline
-            chosen = index[here]
-            if not chosen.size:
-                continue
-            if shape == _WAVELENGTH:
-                away = wavelength_nm[:, None] - self.centre[chosen]
-                z = away / (self.sigma[chosen] * (1.0 + np.sign(away) * self.asymmetry[chosen]))
-                mix = self.lorentz[chosen]
-                band = np.exp(-0.5 * z * z)
-                if mix.any():
-                    band = (1.0 - mix) * band + mix / (1.0 + 2.0 * _LN2 * z * z)
-                out[:, here] = band
-            else:
-                z = (energy - self.centre[chosen]) / self.sigma[chosen]
-                out[:, here] = ndtr(z) if shape == _STEP else np.exp(-0.5 * z * z)
+        if is_baseline.any():
+            relative = wavelength_nm / 350.0
+            powers = [np.ones_like(relative), (wavelength_nm - 545.0) / 200.0, relative**-2, relative**-4]
+            for at in np.flatnonzero(is_baseline):
+                out[:, at] = powers[index[at]]
+        columns = (self.shape, self.centre, self.sigma, self.asymmetry, self.lorentz)
+        _fill(out, np.flatnonzero(~is_baseline), np.asarray(wavelength_nm, float), *(c[index] for c in columns))
         return out
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    out: np.ndarray,
+    columns: np.ndarray,
+    wavelength_nm: np.ndarray,
+    shape: np.ndarray,
+    centre: np.ndarray,
+    sigma: np.ndarray,
+    asymmetry: np.ndarray,
+    lorentz: np.ndarray,
+) -> None:
+    for i in range(len(wavelength_nm)):
+        energy = EV_NM / wavelength_nm[i]
+        for k in columns:
+            if shape[k] == _STEP:
+                out[i, k] = 0.5 * math.erfc(-(energy - centre[k]) / sigma[k] * _SQRT_HALF)
+                continue
+            if shape[k] == _ENERGY:
+                z = (energy - centre[k]) / sigma[k]
+            else:
+                away = wavelength_nm[i] - centre[k]
+                z = away / (sigma[k] * (1.0 + (asymmetry[k] if away > 0 else -asymmetry[k])))
+            value = math.exp(-0.5 * z * z) if abs(z) < 9.0 else 0.0
+            if lorentz[k] > 0:
+                value = (1.0 - lorentz[k]) * value + lorentz[k] / (1.0 + 2.0 * _LN2 * z * z)
+            out[i, k] = value
 
 
 @lru_cache(maxsize=16)

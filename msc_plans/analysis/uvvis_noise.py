@@ -47,7 +47,8 @@ def noise_of(wavelength_nm: np.ndarray, absorbance: np.ndarray) -> np.ndarray:
     deviation = np.abs(residual) / np.sqrt(variance)
     half = min(_WINDOW_PIXELS, len(deviation)) // 2
     centres = np.unique(np.linspace(half, len(deviation) - 1 - half, max(2, len(deviation) // 30)).astype(int))
-    sigma = np.array([np.median(deviation[max(0, c - half) : c + half + 1]) for c in centres]) / 0.6745
+    windows = np.lib.stride_tricks.sliding_window_view(deviation, min(2 * half + 1, len(deviation)))
+    sigma = np.median(windows[np.minimum(centres - half, len(windows) - 1)], axis=1) / 0.6745
     # A detector that clips or a spectrum that was smoothed has stretches without any noise: those are not exact.
     floor = max(_MINIMUM_SIGMA, 0.3 * float(np.median(sigma)))
     spread = np.exp(np.interp(np.arange(len(deviation)), centres, np.log(np.maximum(sigma, floor))))
