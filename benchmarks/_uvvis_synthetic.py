@@ -32,9 +32,11 @@ DEFAULT = Breadth()
 
 
 def any_breadth(rng: np.random.Generator) -> Breadth:
-    """Breadth for training: from easier to much harder than the one that is scored."""
+    """Breadth for training and calibration: half of it that which is scored, half up to much harder than it."""
+    if rng.random() < 0.5:
+        return DEFAULT
     return Breadth(
-        least_family=float(10 ** rng.uniform(-0.8, -0.3)),
+        least_family=float(10 ** rng.uniform(-1.7, -0.3)),
         least_nanocrystal=float(10 ** rng.uniform(-0.9, -0.4)),
         transition_ev=(float(rng.uniform(0.17, 0.28)), float(rng.uniform(0.4, 0.6))),
         transition_height=(0.1, float(rng.uniform(0.5, 1.0))),

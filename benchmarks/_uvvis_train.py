@@ -16,7 +16,7 @@ from scipy.special import expit
 import msc_plans.analysis
 from msc_plans.analysis.uvvis import judge_spectrum
 
-SEED, HIDDEN, RIDGE, NETWORKS = 1005, 8, 0.5, 4
+SEED, HIDDEN, RIDGE, NETWORKS = 1005, 10, 0.5, 4
 
 
 def gather(spectra: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,19 +13,23 @@ from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Mov
 from devices.oven import Oven
 from devices.pump import SyringePump
 from devices.reactor import FlowReactor, Geometry, InterlockTrippedError, Limits
+from devices.saxs import FrameNotWrittenError, NoBeamError, SaxsDetector
 from devices.spectrometer import Spectrometer
 
 __all__ = [
     "ClockStoppedError",
     "DidNotHappenError",
     "FlowReactor",
+    "FrameNotWrittenError",
     "Geometry",
     "GivenUpError",
     "InterlockTrippedError",
     "Limits",
     "Move",
     "NoAnswerError",
+    "NoBeamError",
     "Oven",
+    "SaxsDetector",
     "SetpointRefusedError",
     "Spectrometer",
     "SyringePump",

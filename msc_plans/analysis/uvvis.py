@@ -141,8 +141,8 @@ def analyse(
         raise ValueError("families is empty: give at least one Family to look for")
     fit, shapes = _fitted(x, y, families)
     bands = tuple(
-        _band(fit, family, shape, row, path_length_cm)
-        for family, shape, row in zip(families, shapes, _evidence(fit, families, shapes), strict=True)
+        _band(fit, family, shapes, k, row, path_length_cm)
+        for k, (family, row) in enumerate(zip(families, _evidence(fit, families, shapes), strict=True))
     )
     inside = (x >= WINDOW_NM[0]) & (x <= WINDOW_NM[1])
     x, y = x[inside], y[inside]
@@ -240,14 +240,28 @@ def _evidence(fit: Fit, families: tuple[Family, ...], shapes: list[BandShape]) -
     ]
 
 
-def _band(fit: Fit, family: Family, shape: BandShape, row: np.ndarray, path_length_cm: float) -> FamilyBand:
-    rest = float(fit.curve(np.array([shape.wavelength_nm]), REST)[0])
+def _band(
+    fit: Fit, family: Family, shapes: list[BandShape], number: int, row: np.ndarray, path_length_cm: float
+) -> FamilyBand:
+    shape = shapes[number]
+    around = shape.wavelength_nm + shape.fwhm_nm * np.array([-1.0, 0.0, 1.0])
+    blue, rest, red = (float(value) for value in fit.curve(around, REST))
+    neighbours = sum(
+        other.height * math.exp(-2.77 * ((other.wavelength_nm - shape.wavelength_nm) / (1.5 * other.fwhm_nm)) ** 2)
+        for other in shapes
+        if other is not shape
+    )
     believed = math.nan
     sigma = dict(shape.sigma)
     if shape.covered:
         believed = probability(row)
         sigma["height"] = height_sigma(
-            from_noise=shape.sigma["height"], height=shape.height, rest=rest, probability=believed
+            from_noise=shape.sigma["height"],
+            height=shape.height,
+            rest=rest,
+            bend=blue - 2.0 * rest + red,
+            neighbours=neighbours,
+            probability=believed,
         )
         sigma["wavelength_nm"], sigma["fwhm_nm"] = place_sigma_nm(
             family, from_noise=(sigma["wavelength_nm"], sigma["fwhm_nm"]), height=shape.height, rest=rest

@@ -78,7 +78,9 @@ def measure_families(fit: Fit, families: tuple[Family, ...]) -> list[BandShape]:
         scales.append(np.array([1e6, family.tolerance_nm / 1.5, (high - low) / 3.5]))
     design = np.concatenate(parts, axis=1) * weight[:, None]
     normal = design.T @ design / fit.scale
-    prior = np.concatenate([np.full(len(rest), 1e-12), *[1.0 / scale**2 for scale in scales[1:]]])
+    # A coefficient that can't be negative is known at least to its own size.
+    own = np.where(fit.model.kind[rest] == REST, np.abs(fit.coefficients[rest]), 1e6)
+    prior = np.concatenate([1.0 / np.maximum(own, 1e-9) ** 2, *[1.0 / scale**2 for scale in scales[1:]]])
     size = np.sqrt(np.diag(normal) + prior)
     covariance = np.linalg.pinv(
         (normal + np.diag(prior)) / np.outer(size, size) + 1e-9 * np.eye(len(size)), hermitian=True

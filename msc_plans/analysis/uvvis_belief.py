@@ -24,8 +24,8 @@ __all__ = ["FEATURES", "evidence", "height_sigma", "place_sigma_nm", "probabilit
 FEATURES = ("gain", "own share", "standing", "wide", "away", "redder", "height over sigma", "misfit")
 """What `evidence` returns, in order."""
 
-_SHAPE, _OVERLAP, _BELOW = 0.02, 0.03, 0.0075
-"""By maximum likelihood on the training spectra, rounded up."""
+_SHAPE, _OVERLAP, _BEND, _NEIGHBOURS = 0.02, 0.028, 0.045, 0.12
+"""By maximum likelihood on training spectra, rounded up."""
 _PLACE_NM, _WIDTH_NM = (0.25, 0.2), (0.8, 1.0)
 
 
@@ -96,11 +96,26 @@ def probability(evidence: np.ndarray) -> float:
     return float(1.0 / (1.0 + np.exp(-logits.mean())))
 
 
-def height_sigma(*, from_noise: float, height: float, rest: float, probability: float) -> float:
-    """σ of a band's height: noise, shape, what overlaps it, and doubt that it is there at all."""
-    variance = from_noise**2 + (_SHAPE * height) ** 2
-    below = max(rest, 0.0)
-    variance += _OVERLAP * height * below + probability * _BELOW * below**2 + (1.0 - probability) * height**2
+def height_sigma(
+    *, from_noise: float, height: float, rest: float, bend: float, neighbours: float, probability: float
+) -> float:
+    """σ of a band's height: noise, shape, what overlaps it, and doubt that it is there at all.
+
+    Parameters
+    ----------
+    from_noise : float
+        From the fit's covariance, absorbance.
+    height, rest : float
+        Absorbance of the band and of all below it but the baseline.
+    bend : float
+        Second difference of what lies below over the band's FWHM, absorbance: what might pass for a band.
+    neighbours : float
+        Height of the other families at the band's place at one and a half times their width, absorbance.
+    probability : float
+        That the family is there.
+    """
+    variance = from_noise**2 + (_SHAPE * height) ** 2 + _OVERLAP * height * max(rest, 0.0)
+    variance += probability * (_BEND * bend**2 + _NEIGHBOURS * neighbours**2) + (1.0 - probability) * height**2
     return math.sqrt(variance)
 
 

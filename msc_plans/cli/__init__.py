@@ -10,6 +10,7 @@ from importlib.metadata import version
 __all__ = ["CommandError", "main"]
 
 COMMANDS = {
+    "analyze": "spectra and scattering curves from files: families, nanocrystals, sizes, lamellae",
     "demo": "simulated reactor, adaptive campaign, figure and stored runs, in a minute",
     "ioc": "serve the simulated reactor over Channel Access",
     "tiled": "serve a store of runs over HTTP",
@@ -33,11 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"msc-plans {version('msc-plans')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        module = import_module(f"msc_plans.cli.{name}")
-        sub = subparsers.add_parser(name, help=summary, description=module.__doc__)
-        module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
+        sub = subparsers.add_parser(name, help=summary)
+        if name == chosen:  # the others' modules are not imported: some take seconds
+            module = import_module(f"msc_plans.cli.{name}")
+            sub.description = module.__doc__
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -246,7 +246,7 @@ class Collected:
 
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
         """Take a document."""
-        if name == "start" and document.get("purpose") == "analysis":
+        if name == "start" and document.get("analysis") == "uvvis":
             self._conditions[document["uid"]] = document["condition"]
         elif name == "descriptor" and document["run_start"] in self._conditions:
             self._streams[document["uid"]] = self._conditions.pop(document["run_start"])

@@ -20,6 +20,7 @@ from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.protocols import Documents
 from msc_plans.settings import OpticsSettings, Settings
 from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_catalog, open_catalog
+from msc_plans.views.live import LivePlots
 from msc_plans.views.progress import WaitingBars
 
 __all__ = ["Session", "open_session"]
@@ -37,6 +38,8 @@ class Session:
         The devices, connected.
     uvvis : UvVisCallback
         Live analysis; ``outcome(uid)`` is the future of a run's result.
+    plots : LivePlots
+        Of the analyses; ``plots.open()`` shows them where somebody looks.
     catalog
         The store's catalogue; runs turn up in it as they are written.
     """
@@ -46,6 +49,7 @@ class Session:
     reactor: FlowReactor
     spectrometer: Spectrometer
     uvvis: UvVisCallback
+    plots: LivePlots
     catalog: Any
     _listeners: list[Documents]
     _closing: ExitStack
@@ -97,7 +101,8 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         writer = RunWriter(catalog, settings.store / "backup")
         stack.callback(writer.close)
         all_listeners: list[Documents] = [writer, *listeners]
-        uvvis = UvVisCallback(_uvvis_settings(settings.optics, spectrometer.name), all_listeners)
+        plots = LivePlots()
+        uvvis = UvVisCallback(_uvvis_settings(settings.optics, spectrometer.name), all_listeners, [plots])
         analysis = Threaded(uvvis, name="live uvvis")
         stack.callback(analysis.close)
         RE = RunEngine({})
@@ -108,7 +113,7 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
             timeout_s = settings.heartbeat_timeout_s * time_scale
             reactor.interlock.start_heartbeat(period_s=settings.heartbeat_period_s, timeout_s=timeout_s)
             stack.callback(reactor.interlock.stop_heartbeat, watch_off=True)
-        return Session(settings, RE, reactor, spectrometer, uvvis, catalog, all_listeners, stack.pop_all())
+        return Session(settings, RE, reactor, spectrometer, uvvis, plots, catalog, all_listeners, stack.pop_all())
 
 
 def _open_store(settings: Settings, stack: ExitStack) -> Any:

@@ -43,7 +43,7 @@ class CampaignLines:
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
         """Take a document."""
         if name == "start":
-            if document.get("purpose") in ("suggestion", "analysis"):
+            if document.get("purpose") == "suggestion" or document.get("analysis") == "uvvis":
                 self._starts[document["uid"]] = document
         elif name == "descriptor" and document["run_start"] in self._starts:
             self._streams[document["uid"]] = document["run_start"]

@@ -3,6 +3,11 @@
 What is connected to, and where runs are stored, is set in ``msc.toml`` or ``MSC_…`` (see msc_plans.settings).
 """
 
+import os
+
+# One thread: those of the algebra library cost the live analysis more than they give.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from msc_plans.advisor import Advisor, SearchSpace, make_goal  # noqa: F401
 from msc_plans.cli.session import open_session
 from msc_plans.plans import (  # noqa: F401
@@ -19,6 +24,7 @@ from msc_plans.views.lines import CampaignLines
 
 session = open_session(Settings(), listeners=[CampaignLines()])
 session.close_at_exit()
+session.plots.open()
 RE = session.RE
 reactor = session.reactor
 spectrometer = session.spectrometer

@@ -23,9 +23,15 @@ def test_a_condition_is_a_line_and_so_is_what_comes_next(record):
     lines = []
     callback = CampaignLines(lines.append)
     condition = Condition(280, 280, 14).as_dict()
-    publish_run([callback], {"purpose": "analysis", "condition": condition}, record[2])
+    publish_run([callback], {"purpose": "analysis", "analysis": "uvvis", "condition": condition}, record[2])
     publish_run([callback], {"purpose": "suggestion", "condition": condition}, {"reason": "it is least certain"})
-    publish_run([callback], {"purpose": "analysis", "condition": condition}, {}, exit_status="fail", reason="no light")
+    publish_run(
+        [callback],
+        {"purpose": "analysis", "analysis": "uvvis", "condition": condition},
+        {},
+        exit_status="fail",
+        reason="no light",
+    )
     publish_run([callback], {"purpose": "other"}, {"x": 1.0})
     assert lines[0].startswith(" 1  280 °C → 280 °C, 14 s")
     assert "CdSe-437" in lines[0]

@@ -1,0 +1,383 @@
+"""Which Bragg peaks a curve needs.
+
+Peaks and fringes are added one by one, whichever saves most χ², while what a peak saves could hardly come from noise
+anywhere in the curve at any width: χ² saved, over the misfit that is left, at a chance of `FALSE_ALARM` shared among
+all places and widths (the look-elsewhere effect; Gross & Vitells, *Eur. Phys. J. C* 2010, 70, 525).
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from scipy.stats import chi2 as chi_square
+
+from msc_plans.analysis.lamellae_background import SHAPES, Columns, fringes, hump, particles, soft, stiff
+from msc_plans.analysis.lamellae_model import START_MIX, Atom, Fit, Limits, Weighted, area_of, profile
+from msc_plans.analysis.lamellae_order import HEXAGONAL, agrees
+from msc_plans.analysis.lamellae_result import LamellaeResult
+from msc_plans.analysis.saxs_noise import Curve
+
+__all__ = ["BROADEST", "WIDEST", "Found", "area_at", "search"]
+
+FALSE_ALARM: Final = 1e-3
+WIDEST: Final = 0.22
+"""FWHM over position up to which a peak is told from a background that bends."""
+BROADEST: Final = 1.2
+"""The same for a single peak that dominates its curve."""
+_DOMINANT = 2.0
+_DESCRIBES = 1.3
+_RELATIVE_ERROR = 0.003
+_SLOPE_ERROR = 0.05
+_LEAST_SHARE = 0.01
+_MOST = 14
+_MERGED = 0.8
+_FOOT = 2.5
+_FOOT_SHARE = 0.03
+_FRINGED = 0.3
+_CLEAR = 3.0
+_SURE = 2.0
+_PLACES = 4
+_HUMPED = 0.18
+_SHARP = 0.04
+_RIPPLED = 0.06
+_WIDER = 1.6
+_FRINGE_WIDTHS = (0.0, 0.03, 0.07)
+_FRINGES = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search ends with."""
+
+    fit: Fit = field(repr=False)
+    points: tuple[tuple[float, float, float, float], ...]
+    """Peaks of a single point: q and spacing of the points, nm⁻¹, height and its σ."""
+    limits: Limits = field(repr=False)
+
+
+def errors(curve: Curve) -> np.ndarray:
+    """σ with what no model describes better: 0.3 % of the intensity, and 5 % of the step to the next points."""
+    step = np.abs(np.diff(curve.intensity))
+    steps = np.maximum(np.append(step, step[-1]), np.insert(step, 0, step[0]))
+    return np.sqrt(curve.sigma**2 + (_RELATIVE_ERROR * curve.intensity) ** 2 + (_SLOPE_ERROR * steps) ** 2)
+
+
+def lone_points(q: np.ndarray, y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Indices of points that leave the line through neighbours that agree with one another."""
+    at = np.arange(3, len(q) - 3)
+    outer, inner = at[:, None] + np.array([-3, -2, 2, 3]), at[:, None] + np.array([-1, 1])
+    x = q[outer] - q[at, None]
+    x_mean, y_mean = x.mean(axis=1), y[outer].mean(axis=1)
+    slope = np.sum((x - x_mean[:, None]) * y[outer], axis=1) / np.sum((x - x_mean[:, None]) ** 2, axis=1)
+    line = y_mean - slope * x_mean
+    own = y[at] - line
+    beside = np.sum(y[inner] - line[:, None] - slope[:, None] * (q[inner] - q[at, None]), axis=1)
+    around = np.std(y[outer] - line[:, None] - slope[:, None] * x, axis=1)
+    noise = np.hypot(sigma[at], 0.6 * sigma[outer].mean(axis=1))
+    quiet = np.abs(beside) < np.maximum(3.5 * math.sqrt(2.0) * sigma[inner].mean(axis=1), 0.06 * np.abs(own))
+    return at[(np.abs(own) > np.maximum(7.0 * noise, 6.0 * around)) & quiet]
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """All that may be found on one grid of q, for any curve."""
+
+    limits: Limits
+    atoms: list[Atom] = field(repr=False)
+    columns: np.ndarray = field(repr=False)
+    """Shape (points, atoms)."""
+    soft_and_stiff: Columns = field(repr=False)
+    threshold: float
+
+    @classmethod
+    def of(cls, q: np.ndarray) -> "_Catalogue":
+        return _catalogue(q.tobytes())
+
+
+@lru_cache(maxsize=4)
+def _catalogue(grid: bytes) -> _Catalogue:
+    # The grid of an instrument seldom changes, and this takes as long as a fit.
+    q = np.frombuffer(grid)
+    limits = Limits(np.gradient(q), q, WIDEST)
+    spacing = limits.spacing
+    atoms: list[Atom] = []
+    trials, width = 0.0, float(spacing.min())
+    while width < limits.widest * q[-1]:
+        inside = (width >= 0.9 * spacing) & (width <= limits.widest * q)
+        # Not beyond the ends: half a peak is a bend of the background.
+        inside &= (q - q[0] > 0.5 * width) & (q[-1] - q > 0.5 * width)
+        at = q[inside]
+        if len(at):
+            thinned = at[np.unique(np.floor((at - at[0]) / (0.35 * width)), return_index=True)[1]]
+            trials += float(np.ptp(at)) / width + 1.0
+            atoms += [Atom(float(place), width) for place in thinned]
+        width *= _WIDER
+    columns = [profile(q, *(np.array([getattr(a, name) for a in atoms]) for name in ("place", "fwhm")), START_MIX)]
+    radius = np.exp(np.arange(math.log(2.5), math.log(_FRINGES), 0.012)) / q[-1]
+    for shape in SHAPES:
+        for relative, curves in zip(_FRINGE_WIDTHS, fringes(q, shape, radius, _FRINGE_WIDTHS), strict=True):
+            columns.append(curves / curves.max(axis=0))
+            atoms += [Atom(float(r), relative, shape) for r in radius]
+    middle = np.exp(np.arange(math.log(q[0]), math.log(q[-1]), 0.1))
+    for sharpness in (1.5, 2.2, 3.2):
+        columns.append(hump(q, middle, sharpness))
+        atoms += [Atom(float(place), sharpness, "hump") for place in middle]
+    threshold = float(chi_square.isf(FALSE_ALARM / max(trials, 10.0), 2))
+    return _Catalogue(limits, atoms, np.hstack(columns), soft(q).beside(stiff(q)), threshold)
+
+
+class _Search:
+    def __init__(self, data: Weighted, catalogue: _Catalogue) -> None:
+        self.data, self.limits, self.places = data, catalogue.limits, catalogue.atoms
+        self.threshold = catalogue.threshold
+        columns = catalogue.columns / data.sigma[:, None]
+        self.columns = columns / np.linalg.norm(columns, axis=0)
+        self.kind = np.array([atom.shape for atom in self.places])
+        self.at = np.array([atom.place for atom in self.places])
+        self.wide = np.array([atom.fwhm for atom in self.places])
+
+    def gains(self, fit: Fit) -> np.ndarray:
+        """χ² that each candidate would save about."""
+        used = [self.data.values[:, fit.active]]
+        if fit.atoms:
+            used.append(np.array([atom.curve(self.data.q, fit.mix) / self.data.sigma for atom in fit.atoms]).T)
+        basis, _ = np.linalg.qr(np.hstack(used))
+        along = self.columns.T @ fit.residual
+        left = 1.0 - np.sum((basis.T @ self.columns) ** 2, axis=0)
+        return np.where((along > 0) & (left > 0.03), along**2 / np.maximum(left, 0.03), 0.0)
+
+    def run(self) -> Fit:
+        fit = self.data.fit(())
+        for _ in range(_MOST):
+            gains = self.gains(fit)
+            self.shut(gains, fit)
+            for _ in range(4):
+                best = int(np.argmax(gains))
+                if gains[best] < 0.5 * self.threshold:
+                    return fit
+                new = self.with_atom(fit, self.places[best])
+                if self.counts(fit, new):
+                    fit = new
+                    break
+                gains[self.near(self.places[best])] = 0.0
+            else:
+                return fit
+        return fit
+
+    def with_atom(self, fit: Fit, atom: Atom) -> Fit:
+        """One more atom, moved to where it fits best; then all of them."""
+        start = self.data.fit((*fit.atoms, atom), fit.mix)
+        new = self.data.refined(start, (len(fit.atoms),), limits=self.limits, mix=atom.is_peak)
+        new = self.data.refined(new, tuple(range(len(new.atoms))), limits=self.limits, mix=atom.is_peak)
+        last = new.atoms[-1]
+        if not last.is_peak or last.fwhm < _SHARP * last.place:
+            return new
+        # What a hump or fringes describe nearly as well is no peak.
+        others = [Atom(last.place, x, "hump") for x in (1.8, 3.0)] if last.fwhm > _HUMPED * last.place else []
+        gains = self.gains(fit)
+        others += [self.places[int(np.argmax(np.where(self.kind == shape, gains, -1.0)))] for shape in SHAPES]
+        other = min((self.data.fit((*fit.atoms, atom), fit.mix) for atom in others), key=lambda f: f.chi2)
+        other = self.data.refined(other, (len(fit.atoms),), limits=self.limits)
+        worse = (other.chi2 - new.chi2) / new.disturbance(last.place, 6.0 * last.fwhm)
+        return other if worse < self.threshold else new
+
+    def counts(self, without: Fit, fit: Fit, k: int = -1, threshold: float | None = None) -> bool:
+        """Whether an atom is needed, and is a peak of its own."""
+        atom = fit.atoms[k]
+        if self.gain(without, fit, atom) <= (threshold or self.threshold):
+            return False
+        return not atom.is_peak or self.sound(fit, k % len(fit.atoms))
+
+    def sound(self, fit: Fit, k: int) -> bool:
+        """Whether a peak lies inside the curve, is narrow, and is neither the foot of another nor part of a fringe."""
+        q, atom, height = self.data.q, fit.atoms[k], float(fit.heights[k])
+        step = self.limits.spacing_at(atom.place)
+        if atom.fwhm > max(0.97 * self.limits.widest * atom.place, 1.1 * step):
+            return False
+        if not q[0] + 0.5 * atom.fwhm < atom.place < q[-1] - 0.5 * atom.fwhm:
+            return False
+        level = abs(float(np.interp(atom.place, q, fit.model * self.data.sigma)))
+        if not height > _LEAST_SHARE * level:
+            return False
+        for n, (other, more) in enumerate(zip(fit.atoms, fit.heights, strict=True)):
+            if n == k or more <= 0:
+                continue
+            if other.is_peak:
+                apart = abs(other.place - atom.place) / max(other.fwhm, atom.fwhm)
+                if more > height and (apart < _MERGED or (apart < _FOOT and height < _FOOT_SHARE * more)):
+                    return False
+            elif other.shape in SHAPES:
+                near = np.abs(q - atom.place) < 0.8 * math.pi / other.place
+                if near.any() and height < _FRINGED * more * float(np.ptp(other.curve(q[near], fit.mix))):
+                    return False
+        return True
+
+    def ripples(self, fit: Fit, k: int) -> bool:
+        """Whether a ripple about the peak describes the curve as well as the peak does, as of form factors not thought of.
+
+        Over three widths to each side: a cubic with the peak, against a cubic with a sine and a cosine of growing or
+        falling amplitude and any period from 1.4 to 3.2 widths.
+        """
+        q, atom = self.data.q, fit.atoms[k]
+        if atom.fwhm < _RIPPLED * atom.place:
+            return False
+        near = np.abs(q - atom.place) < 3.0 * atom.fwhm
+        if near.sum() < 20:
+            return False
+        sigma, x = self.data.sigma[near], (q[near] - atom.place) / atom.fwhm
+        y = self.data.y[near]
+        cubic = np.array([x**0, x, x**2, x**3])
+
+        def left(rows: np.ndarray) -> float:
+            basis, _ = np.linalg.qr((rows / sigma).T)
+            r = y - basis @ (basis.T @ y)
+            return float(r @ r)
+
+        peak = left(np.vstack([cubic, atom.curve(q[near], fit.mix)]))
+        waves = (2.0 * math.pi * x / period for period in np.linspace(1.4, 3.2, 13))
+        ripple = min(left(np.vstack([cubic, np.cos(w), np.sin(w), x * np.cos(w), x * np.sin(w)])) for w in waves)
+        whole = float(fit.residual[near] @ fit.residual[near])
+        doubt = 4.0 * math.log(len(x))
+        return ripple < peak - doubt and ripple < 1.5 * whole + doubt
+
+    def pruned(self, fit: Fit) -> Fit:
+        """Without peaks that the others, as they are now, can do without."""
+        certain = float(chi_square.isf(FALSE_ALARM / _PLACES, 2))
+        while True:
+            covariance = fit.covariance(fit.disturbance())
+            place = 0
+            worst, drop = math.inf, -1
+            for k, atom in enumerate(fit.atoms):
+                if not atom.is_peak:
+                    continue
+                sure = float(fit.heights[k]) > _CLEAR * math.sqrt(max(float(covariance[3 * place, 3 * place]), 0.0))
+                place += 1
+                without = self.data.fit((*fit.atoms[:k], *fit.atoms[k + 1 :]), fit.mix)
+                gain = self.gain(without, fit, atom)
+                weak = gain < certain or (gain < _SURE * self.threshold and not sure)
+                if (weak or not self.sound(fit, k) or self.ripples(fit, k)) and gain < worst:
+                    worst, drop = gain, k
+            if drop < 0:
+                return fit
+            fit = self.data.fit((*fit.atoms[:drop], *fit.atoms[drop + 1 :]), fit.mix)
+            fit = self.data.refined(fit, tuple(range(len(fit.atoms))), limits=self.limits, mix=True)
+
+    def near(self, atom: Atom) -> np.ndarray:
+        """Which candidates are about the same."""
+        reach = 0.7 * np.maximum(self.wide, atom.fwhm) if atom.is_peak else 0.1 * atom.place
+        return (self.kind == atom.shape) & (np.abs(self.at - atom.place) < reach)
+
+    def shut(self, gains: np.ndarray, fit: Fit) -> None:
+        """Leave out what lies on peaks that are there."""
+        for atom in fit.atoms:
+            if atom.is_peak:
+                gains[self.near(atom)] = 0.0
+
+    def orders(self, fit: Fit) -> Fit:
+        """Look where the orders of the first peak must be, where little looking elsewhere is done."""
+        peaks = [(float(h), atom) for atom, h in zip(fit.atoms, fit.heights, strict=True) if atom.is_peak]
+        if not peaks:
+            return fit
+        first = min((atom for _, atom in peaks), key=lambda atom: atom.place)
+        ratios = [r for r in (HEXAGONAL[1], 2.0, HEXAGONAL[3], 3.0) if r * first.place < self.data.q[-1] - first.fwhm]
+        for ratio in ratios:
+            place = ratio * first.place
+            if any(abs(atom.place - place) < max(atom.fwhm, first.fwhm) for _, atom in peaks):
+                continue
+            start = self.data.fit((*fit.atoms, Atom(place, first.fwhm)), fit.mix)
+            new = self.data.refined(start, (len(fit.atoms),), limits=self.limits)
+            atom = new.atoms[-1]
+            alike = 0.6 < atom.fwhm / first.fwhm < 2.5
+            certain = float(chi_square.isf(FALSE_ALARM / _PLACES, 2))
+            doubt = 0.5 * atom.fwhm / math.sqrt(max(self.gain(fit, new, atom), 1.0))
+            there = agrees(atom.place, doubt, first.place, 0.0, ratio)
+            if alike and there and self.counts(fit, new, threshold=certain):
+                fit = new
+        return fit
+
+    def gain(self, without: Fit, fit: Fit, atom: Atom) -> float:
+        """χ² saved over the misfit that is left."""
+        reach = 6.0 * atom.fwhm if atom.is_peak else 0.0
+        return (without.chi2 - fit.chi2) / fit.disturbance(atom.place if atom.is_peak else None, reach)
+
+
+def search(curve: Curve) -> Found:
+    """Find the peaks: narrow ones; then orders of the first that alone would be too weak; else a broad one."""
+    sigma = errors(curve)
+    lone = lone_points(curve.q_inv_nm, curve.intensity, sigma)
+    kept = np.setdiff1d(np.arange(len(sigma)), lone)
+    q, y, s = curve.q_inv_nm[kept], curve.intensity[kept], sigma[kept]
+    catalogue = _Catalogue.of(q)
+    limits = catalogue.limits
+    finder = _Search(Weighted(q, y, s, catalogue.soft_and_stiff), catalogue)
+    fit = finder.pruned(finder.orders(finder.run()))
+    points = _points(curve, sigma, lone, fit)
+    if not points and not any(atom.is_peak for atom in fit.atoms):
+        fit = _broad(Weighted(q, y, s, particles(q)), fit, Limits(limits.spacing, q, BROADEST), finder.threshold) or fit
+    return Found(fit, points, limits)
+
+
+def _points(
+    curve: Curve, sigma: np.ndarray, lone: np.ndarray, fit: Fit
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Lone points that stand at an order of a peak, or of another such point: (q, spacing, height, σ)."""
+    q = curve.q_inv_nm
+    height = curve.intensity - np.interp(q, fit.of.q, fit.model * fit.of.sigma)
+    above = [int(k) for k in lone if height[k] > 5.0 * sigma[k]]
+    spacing = np.gradient(q)
+    firsts = [(atom.place, 0.1 * atom.fwhm) for atom in fit.atoms if atom.is_peak]
+    ratios = (2.0, 3.0, HEXAGONAL[1], HEXAGONAL[3])
+    kept = set()
+    for k in above:
+        others = [*firsts, *((float(q[j]), 0.5 * float(spacing[j])) for j in above if j != k)]
+        for n, (other, doubt) in enumerate(others):
+            low, high = min(q[k], other), max(q[k], other)
+            for order in ratios if n < len(firsts) else ratios[:2]:
+                allowed = 0.5 * spacing[k] * (order if low == q[k] else 1.0) + doubt * (order if low == other else 1.0)
+                if abs(high - order * low) <= allowed:
+                    kept.add(k)
+    return tuple((float(q[k]), float(spacing[k]), float(height[k]), float(sigma[k])) for k in sorted(kept))
+
+
+def _broad(data: Weighted, smooth: Fit, limits: Limits, threshold: float) -> Fit | None:
+    """One broad peak that dominates the curve and that no particles can stand in for, or None."""
+    q = data.q
+    fringes_there = tuple(atom for atom in smooth.atoms if atom.shape in SHAPES)
+    without = data.fit(fringes_there)
+    best = without
+    for place in np.geomspace(q[0], q[-1], 24)[1:-1]:
+        for share in (0.3, 0.55, 1.0):
+            atom = Atom(float(place), share * float(place))
+            if q[0] < place - 0.6 * atom.fwhm and place + 0.5 * atom.fwhm < q[-1]:
+                fit = data.fit((*fringes_there, atom), 0.2)
+                best = min(best, fit, key=lambda f: f.chi2)
+    if best is without:
+        return None
+    best = data.refined(best, (len(fringes_there),), limits=limits, mix=True)
+    atom, height = best.atoms[-1], float(best.heights[-1])
+    rest = float(np.interp(atom.place, q, best.model * data.sigma)) - height
+    inside = q[0] < atom.place - 0.6 * atom.fwhm and atom.place + 0.5 * atom.fwhm < q[-1]
+    dominates = height > _DOMINANT * max(rest, 0.0) and atom.fwhm < 0.99 * limits.widest * atom.place
+    describes = best.chi2 / best.freedom < _DESCRIBES * max(1.0, smooth.chi2 / smooth.freedom)
+    gain = (without.chi2 - best.chi2) / best.disturbance()
+    return best if inside and dominates and describes and gain > threshold else None
+
+
+def area_at(result: LamellaeResult, place: float, fwhm: float) -> tuple[float, float]:
+    """Area, intensity times nm⁻¹, and σ of a peak of this place and width in a curve where none was found."""
+    q, sigma = result.q_inv_nm, result.sigma
+    shape = profile(q, place, fwhm, START_MIX) / sigma
+    near = np.abs(q - place) < 5.0 * fwhm
+    if near.sum() < 8:
+        near = np.argsort(np.abs(q - place))[:15]
+    x = (q - place) / fwhm
+    rows = np.vstack([shape, 1.0 / sigma, x / sigma, x**2 / sigma])[:, near]
+    y = ((result.intensity - result.background) / sigma)[near]
+    coefficients, *_ = np.linalg.lstsq(rows.T, y, rcond=None)
+    covariance = np.linalg.pinv(rows @ rows.T, hermitian=True)
+    left = y - coefficients @ rows
+    scale = max(1.0, float(left @ left) / max(len(y) - 4, 1))
+    area = area_of(fwhm, START_MIX)
+    return area * float(coefficients[0]), area * math.sqrt(scale * max(float(covariance[0, 0]), 0.0))
