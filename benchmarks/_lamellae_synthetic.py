@@ -1,7 +1,7 @@
 """Synthetic scattering curves with and without Bragg peaks, broader than any one instrument or simulator.
 
-Lattices, peak shapes, resolution, backgrounds, form factors, grids, noise and outliers are drawn at random. Nothing here is
-shared with the analysis; positions of the reflections are computed from their Miller indices.
+Lattices, peak shapes, resolution, backgrounds, form factors, grids, noise and outliers are drawn at random. Nothing
+here is shared with the analysis; positions of the reflections are computed from their Miller indices.
 """
 
 import math

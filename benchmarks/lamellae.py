@@ -1,8 +1,8 @@
 """How well Bragg peaks are found in curves: ``python benchmarks/lamellae.py [--quick]``.
 
-Synthetic curves (`_lamellae_synthetic.py`), with a plain search as peer on the same curves: local maxima of prominence in
-the logarithm of the smoothed intensity, as ``scipy.signal.find_peaks`` is commonly used, indexed by the same ratios. The
-last lines read ``name value bar ok|short``; the exit status is 1 if any is short.
+Synthetic curves (`_lamellae_synthetic.py`), with a plain search as peer on the same curves: local maxima of
+prominence in the logarithm of the smoothed intensity, as ``scipy.signal.find_peaks`` is commonly used, indexed by
+the same ratios. The last lines read ``name value bar ok|short``; the exit status is 1 if any is short.
 """
 
 import argparse
@@ -51,7 +51,8 @@ class Score:
             self.without += 1
             self.claims += bool(places)
         # Peaks at the limit may be found or not: the structure is that of either.
-        also = Curve(*(truth.q_inv_nm,) * 3, truth.kind, truth.places, truth.widths, hits)
+        q = truth.q_inv_nm
+        also = Curve(q, q, q, truth.kind, truth.places, truth.widths, hits)
         right = structure in (truth.structure, also.structure)
         self.structures += right
         if truth.structure == "lamellar" == truth.kind:
@@ -92,7 +93,8 @@ def main() -> int:
         if curve.kind == "lamellar" and result.structure == "lamellar":
             ours.pulls.append((result.d_spacing_nm - curve.d_spacing_nm) / result.d_spacing_sigma_nm)
         if not good and options.show:
-            truth = [f"{p:.3f}/{w:.3f}{'' if v else '?'}" for p, w, v in zip(curve.places, curve.widths, curve.visible)]
+            known = zip(curve.places, curve.widths, curve.visible, strict=True)
+            truth = [f"{p:.3f}/{w:.3f}{'' if v else '?'}" for p, w, v in known]
             found = [
                 f"{p.q_inv_nm:.3f}/{p.fwhm_inv_nm:.3f}/{p.height:.2g}±{p.sigma['height']:.1g}" for p in result.peaks
             ]
@@ -109,8 +111,9 @@ def main() -> int:
     for name, score in (("analysis", ours), ("find_peaks", plain)):
         print(
             f"  {name}: recall {score.found / score.visible:.3f} of {score.visible}, false per curve "
-            f"{score.false / count:.3f}, peaks claimed in {score.claims} of {score.without} curves without, structure right "
-            f"{score.structures / count:.3f}, spacing within 0.5 % {score.close / score.lamellar:.3f} of {score.lamellar}"
+            f"{score.false / count:.3f}, peaks claimed in {score.claims} of {score.without} without, "
+            f"structure right {score.structures / count:.3f}, spacing within 0.5 % "
+            f"{score.close / score.lamellar:.3f} of {score.lamellar}"
         )
     pulls = np.abs(ours.pulls)
     print(f"  spacings within 1 sigma {np.mean(pulls < 1):.2f}, within 2 sigma {np.mean(pulls < 2):.2f}")

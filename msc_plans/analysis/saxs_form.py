@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-__all__ = ["GAUSSIAN", "LOGNORMAL", "log_grid", "population", "scattering", "sphere_table"]
+__all__ = ["GAUSSIAN", "LOGNORMAL", "NM3_TO_CM3", "log_grid", "population", "scattering", "sphere_table"]
 
 LOGNORMAL: Final = 0.0
 GAUSSIAN: Final = 1.0

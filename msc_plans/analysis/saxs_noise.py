@@ -79,7 +79,7 @@ def variance_model(signal: np.ndarray, residual: np.ndarray) -> np.ndarray:
     Residuals beyond 3.5 σ count as 3.5 σ.
     """
     signal = np.abs(signal)
-    scale = max(float(np.mean(signal)), 1e-300)
+    scale = float(np.mean(signal) + np.mean(np.abs(residual))) or 1.0
     s = np.maximum(signal / scale, 1e-6)
     square = (residual / scale) ** 2
     least = (_FLOOR * s) ** 2

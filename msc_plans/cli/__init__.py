@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 for success, 1 for a failure, 2 for bad input, 130 after Ctrl-C.
     """
+    # One thread: those of the algebra library cost more than they give on matrices as small as ours.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(
         "msc", description="Magic-size clusters in a flow reactor: measure, analyse, decide what comes next."
     )
