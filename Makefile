@@ -30,8 +30,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is needed; choose one with: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@# compiles kinetic solver and twin once, so that no session waits for them
+	@# compiles kinetic solver, analyses and twin once, so that no session waits for them
 	@$(BIN)/python -c "from msc_plans.advisor import Advisor; Advisor(particles=50).suggest()"
+	@$(BIN)/python -c "import numpy as np; from msc_plans.analysis import saxs, uvvis; \
+	  x = np.linspace(330, 800, 500); uvvis.analyse(x, np.sin(x)); \
+	  q = np.linspace(0.3, 5, 200); y = q**-3 + np.exp(-(q**2) / 3); saxs.analyse(q, y, 0.01 * y, method='monte carlo')"
 	@$(BIN)/python -m ioc_sim.claims > /dev/null
 	@touch $@
 
