@@ -42,8 +42,8 @@ def mcsas3(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pandas
-        from mcsas3.mc_data_1d import McData1D
-        from mcsas3.mc_hat import McHat
+        from mcsas3.mc_data_1d import McData1D  # pyright: ignore[reportMissingImports]
+        from mcsas3.mc_hat import McHat  # pyright: ignore[reportMissingImports]
 
         frame = pandas.DataFrame({"Q": q_inv_nm, "I": intensity, "ISigma": sigma})
         unbinned: dict[str, Any] = {"nbins": 0}
