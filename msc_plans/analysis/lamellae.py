@@ -1,8 +1,8 @@
 """Bragg peaks of layers in a scattering curve: positions, widths, orders, spacing, and how they melt.
 
-A peak is reported where no smooth background and no form factor can stand in for it (`lamellae_background`), at a chance
-of 1e-3 a curve that noise alone makes one (`lamellae_search`). One peak is one peak: a spacing is given only where the
-orders say that the peaks are those of lamellae, 2π n/q_n (`lamellae_order`).
+A peak is reported where no smooth background and no form factor can stand in for it (`lamellae_background`), at a
+chance of 1e-3 a curve that noise alone makes one (`lamellae_search`). One peak is one peak: a spacing is given only
+where the orders say that the peaks are those of lamellae, 2π n/q_n (`lamellae_order`).
 """
 
 import math
@@ -131,7 +131,9 @@ def melting(temperature_c: Sequence[float], results: Sequence[LamellaeResult]) -
     """
     t = np.asarray(temperature_c, dtype=float)
     if t.ndim != 1 or len(t) != len(results) or not len(t):
-        raise ValueError(f"temperature_c has shape {t.shape}, results {len(results)}: one temperature a result, at least one")
+        raise ValueError(
+            f"temperature_c has shape {t.shape}, results {len(results)}: one temperature a result, at least one"
+        )
     if not np.all(np.isfinite(t)) or len(np.unique(t)) != len(t):
         raise ValueError(f"temperature_c must be finite and each there once, not {temperature_c!r}")
     order = np.argsort(t)

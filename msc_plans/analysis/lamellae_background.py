@@ -1,9 +1,9 @@
 """What a scattering curve without Bragg peaks can look like, as columns of non-negative least squares.
 
-`stiff` columns are curves of particles: powers of q (q⁻¹ … q⁻⁴: rods, sheets, rough and smooth surfaces), spheres and thin
-shells of every radius with 12 % width, humps of Teubner and Strey (*J. Chem. Phys.* 1987, 87, 3195), a constant. `soft`
-columns are powers and humps that are Gaussian in ln q with FWHM 0.7 of their position: any curve that bends no faster
-than they do.
+`stiff` columns are curves of particles: powers of q (q⁻¹ … q⁻⁴: rods, sheets, rough and smooth surfaces), spheres and
+thin shells of every radius with 12 % width, humps of Teubner and Strey (*J. Chem. Phys.* 1987, 87, 3195), a constant.
+`soft` columns are powers and humps that are Gaussian in ln q with FWHM 0.7 of their position: any curve that bends no
+faster than they do.
 
 `fringe` is the curve of particles of nearly one size, whose form factor has maxima between minima: spheres (Rayleigh
 1914), thin shells, slabs and long cylinders (Guinier & Fournet 1955). They are no Bragg peaks, however sharp.
@@ -117,7 +117,7 @@ def stiff(q_inv_nm: np.ndarray) -> Columns:
 
 
 def particles(q_inv_nm: np.ndarray) -> Columns:
-    """Curves of particles of all `SHAPES` over powers of q, without humps: what a single broad peak is weighed against."""
+    """Particles of all `SHAPES` over powers of q, without humps: what a single broad peak is weighed against."""
     return _scaled(np.hstack([_powers(q_inv_nm), *(fringe(q_inv_nm, s, _radii(q_inv_nm), _WIDTH) for s in SHAPES)]))
 
 

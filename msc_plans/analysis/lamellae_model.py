@@ -147,7 +147,7 @@ class Weighted:
         found = least_squares(
             lambda theta: evaluate(theta)[0],
             begin,
-            jac=lambda theta: evaluate(theta)[1],
+            jac=lambda theta: evaluate(theta)[1],  # pyright: ignore[reportArgumentType]
             bounds=(low, high),
             x_scale=scale,
             ftol=1e-4,

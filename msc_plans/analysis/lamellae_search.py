@@ -114,7 +114,8 @@ def _catalogue(grid: bytes) -> _Catalogue:
             trials += float(np.ptp(at)) / width + 1.0
             atoms += [Atom(float(place), width) for place in thinned]
         width *= _WIDER
-    columns = [profile(q, *(np.array([getattr(a, name) for a in atoms]) for name in ("place", "fwhm")), START_MIX)]
+    place, fwhm = (np.array([getattr(atom, name) for atom in atoms]) for name in ("place", "fwhm"))
+    columns = [profile(q, place, fwhm, START_MIX)]
     radius = np.exp(np.arange(math.log(2.5), math.log(_FRINGES), 0.012)) / q[-1]
     for shape in SHAPES:
         for relative, curves in zip(_FRINGE_WIDTHS, fringes(q, shape, radius, _FRINGE_WIDTHS), strict=True):
@@ -215,7 +216,7 @@ class _Search:
         return True
 
     def ripples(self, fit: Fit, k: int) -> bool:
-        """Whether a ripple about the peak describes the curve as well as the peak does, as of form factors not thought of.
+        """Whether a ripple about the peak describes the curve as well as the peak does (form factors not thought of).
 
         Over three widths to each side: a cubic with the peak, against a cubic with a sine and a cosine of growing or
         falling amplitude and any period from 1.4 to 3.2 widths.
