@@ -56,10 +56,10 @@ def analyse(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None =
         d_sigma,
         fit.chi2 / fit.freedom,
         fit.of.q,
-        fit.of.y * errors,
+        fit.of.y * errors - found.offset,
         errors,
-        fit.model * errors,
-        fit.model * errors - fit.peaks,
+        fit.model * errors - found.offset,
+        fit.model * errors - fit.peaks - found.offset,
     )
 
 

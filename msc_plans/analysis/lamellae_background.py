@@ -1,15 +1,17 @@
 """What a scattering curve without Bragg peaks can look like, as columns of non-negative least squares.
 
-`stiff` columns are curves of particles: powers of q (q⁻¹ … q⁻⁴: rods, sheets, rough and smooth surfaces), spheres and
-thin shells of every radius with 12 % width, humps of Teubner and Strey (*J. Chem. Phys.* 1987, 87, 3195), a constant.
-`soft` columns are powers and humps that are Gaussian in ln q with FWHM 0.7 of their position: any curve that bends no
-faster than they do.
+Columns have shape (points, columns), each is 1 at its greatest, and the first is the constant. None may be negative:
+with a constant below 0 sums of smooth columns make peaks as narrow as one likes.
+
+`stiff` columns are curves of particles: powers of q (q⁻¹ … q⁻⁴: rods, sheets, rough and smooth surfaces), spheres
+and thin shells of every radius with 15 % width, humps of Teubner and Strey (*J. Chem. Phys.* 1987, 87, 3195), a
+constant. `soft` columns are powers and humps that are Gaussian in ln q with FWHM 0.7 of their position: any curve
+that bends no faster than they do.
 
 `fringe` is the curve of particles of nearly one size, whose form factor has maxima between minima: spheres (Rayleigh
 1914), thin shells, slabs and long cylinders (Guinier & Fournet 1955). They are no Bragg peaks, however sharp.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,29 +19,15 @@ from scipy.special import j1
 
 from msc_plans.analysis.saxs_form import sphere_table
 
-__all__ = ["SHAPES", "Columns", "fringe", "fringes", "hump", "particles", "soft", "stiff"]
+__all__ = ["SHAPES", "fringe", "fringes", "hump", "particles", "soft", "stiff"]
 
 SHAPES: Final = ("sphere", "shell", "slab", "cylinder")
-_WIDTH = 0.12
+_WIDTH = 0.15
 _HUMP = 0.3
-_PER_NEPER = 10
+_PER_NEPER = 7
 _POWERS = (1.0, 2.0, 3.0, 4.0)
 _STANDARD = np.linspace(-2.5, 2.5, 13)
 _MASS_POWER = {"sphere": 6, "shell": 4, "slab": 2, "cylinder": 4}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Curves, each 1 at its greatest."""
-
-    values: np.ndarray = field(repr=False)
-    """Shape (points, columns); the first is the constant."""
-    free: np.ndarray = field(repr=False)
-    """Shape (columns,), bool: may be negative (the constant: of a background that was subtracted too much)."""
-
-    def beside(self, other: "Columns") -> "Columns":
-        """Both, with one constant."""
-        return Columns(np.hstack([self.values, other.values[:, 1:]]), np.concatenate([self.free, other.free[1:]]))
 
 
 def fringe(q_inv_nm: np.ndarray, shape: str, size_nm: np.ndarray, width: float) -> np.ndarray:
@@ -107,7 +95,7 @@ def hump(q_inv_nm: np.ndarray, place_inv_nm: np.ndarray, sharpness: float) -> np
     return 1.0 / (1.0 + (square * sharpness) ** 2 / (4.0 * (1.0 + sharpness**-2)))
 
 
-def stiff(q_inv_nm: np.ndarray) -> Columns:
+def stiff(q_inv_nm: np.ndarray) -> np.ndarray:
     """Curves of particles that are not of one size."""
     low, high = float(q_inv_nm[0]), float(q_inv_nm[-1])
     place = np.exp(np.arange(np.log(low), np.log(1.3 * high), 1.5 / _PER_NEPER))
@@ -116,16 +104,16 @@ def stiff(q_inv_nm: np.ndarray) -> Columns:
     return _scaled(np.hstack([_powers(q_inv_nm), *curves, *humps]))
 
 
-def particles(q_inv_nm: np.ndarray) -> Columns:
-    """Particles of all `SHAPES` over powers of q, without humps: what a single broad peak is weighed against."""
-    return _scaled(np.hstack([_powers(q_inv_nm), *(fringe(q_inv_nm, s, _radii(q_inv_nm), _WIDTH) for s in SHAPES)]))
+def particles(q_inv_nm: np.ndarray, shapes: tuple[str, ...] = SHAPES) -> np.ndarray:
+    """Curves of particles over powers of q, without humps: what a single broad peak is weighed against."""
+    return _scaled(np.hstack([_powers(q_inv_nm), *(fringe(q_inv_nm, s, _radii(q_inv_nm), _WIDTH) for s in shapes)]))
 
 
 def _radii(q_inv_nm: np.ndarray) -> np.ndarray:
     return np.exp(np.arange(np.log(1.0 / q_inv_nm[-1]), np.log(6.0 / q_inv_nm[0]), 1.0 / _PER_NEPER))
 
 
-def soft(q_inv_nm: np.ndarray) -> Columns:
+def soft(q_inv_nm: np.ndarray) -> np.ndarray:
     """Any curve without sharp features."""
     low, high = np.log(q_inv_nm[0]), np.log(q_inv_nm[-1])
     place = np.arange(low - 2 * _HUMP, high + 2 * _HUMP, 0.7 * _HUMP)
@@ -138,7 +126,5 @@ def _powers(q_inv_nm: np.ndarray) -> np.ndarray:
     return np.hstack([relative**0, *(relative**power for power in _POWERS)])
 
 
-def _scaled(values: np.ndarray) -> Columns:
-    free = np.zeros(values.shape[1], bool)
-    free[0] = True
-    return Columns(values / values.max(axis=0), free)
+def _scaled(values: np.ndarray) -> np.ndarray:
+    return values / values.max(axis=0)

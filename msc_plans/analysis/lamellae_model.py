@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, nnls
 
-from msc_plans.analysis import nonnegative
-from msc_plans.analysis.lamellae_background import Columns, fringe, hump
+from msc_plans.analysis.lamellae_background import fringe, hump
 
 __all__ = ["SHARPEST", "START_MIX", "Atom", "Fit", "Limits", "Weighted", "area_of", "profile"]
 
 _LN2 = math.log(2.0)
 _AREA_GAUSS = math.sqrt(math.pi / (4.0 * _LN2))
 _STEPS = 12
+_ITERATIONS = 4000
 START_MIX: Final = 0.5
 SHARPEST: Final = 4.0
 """Sharpest hump that isn't a Bragg peak."""
@@ -65,34 +65,30 @@ class Atom:
 class Weighted:
     """A curve over its errors, with the background's columns ready for many fits."""
 
-    def __init__(self, q_inv_nm: np.ndarray, intensity: np.ndarray, sigma: np.ndarray, columns: Columns) -> None:
+    def __init__(self, q_inv_nm: np.ndarray, intensity: np.ndarray, sigma: np.ndarray, columns: np.ndarray) -> None:
         self.q = q_inv_nm
         self.sigma = sigma
         self.y = intensity / sigma
-        self.values = columns.values / sigma[:, None]
-        length = np.linalg.norm(self.values, axis=0)
-        self.values = self.values / np.maximum(length, 1e-300)
-        self.free = columns.free
-        self.gram = self.values.T @ self.values
-        self.projection = self.values.T @ self.y
+        values = columns / sigma[:, None]
+        self.values = values / np.maximum(np.linalg.norm(values, axis=0), 1e-300)
+        self._basis, triangle = np.linalg.qr(np.column_stack([self.values, self.y]))
+        self._triangle, self._target = triangle[:, :-1], triangle[:, -1]
 
     def fit(self, atoms: tuple[Atom, ...], mix: float = START_MIX) -> "Fit":
         """Heights and background for these positions and widths."""
         count = self.values.shape[1]
-        extra = np.array([atom.curve(self.q, mix) / self.sigma for atom in atoms]).reshape(len(atoms), len(self.q)).T
-        length = np.linalg.norm(extra, axis=0)
-        extra = extra / np.maximum(length, 1e-300)
-        gram = np.empty((count + len(atoms),) * 2)
-        gram[:count, :count] = self.gram
-        gram[count:, :count] = extra.T @ self.values
-        gram[:count, count:] = gram[count:, :count].T
-        gram[count:, count:] = extra.T @ extra
-        projection = np.concatenate([self.projection, extra.T @ self.y])
-        free = np.concatenate([self.free, np.zeros(len(atoms), bool)])
-        x = nonnegative.solve(gram, projection, free=free, allowed=np.ones(len(free), bool), tolerance=0.05)
+        if not atoms:
+            x, _ = nnls(self._triangle, self._target, maxiter=_ITERATIONS)
+            return Fit(self, atoms, mix, np.zeros(0), np.flatnonzero(x), self.values @ x)
+        extra = np.column_stack([atom.curve(self.q, mix) / self.sigma for atom in atoms])
+        length = np.maximum(np.linalg.norm(extra, axis=0), 1e-300)
+        extra = extra / length
+        inside = self._basis.T @ extra
+        outside = np.linalg.qr(extra - self._basis @ inside, mode="r")
+        matrix = np.block([[self._triangle, inside], [np.zeros((len(outside), count)), outside]])
+        x, _ = nnls(matrix, np.concatenate([self._target, np.zeros(len(outside))]), maxiter=_ITERATIONS)
         model = self.values @ x[:count] + extra @ x[count:]
-        heights = x[count:] / np.maximum(length, 1e-300)
-        return Fit(self, atoms, mix, heights, np.flatnonzero(x[:count]), model)
+        return Fit(self, atoms, mix, x[count:] / length, np.flatnonzero(x[:count]), model)
 
     def refined(self, start: "Fit", movable: tuple[int, ...], *, limits: "Limits", mix: bool = False) -> "Fit":
         """Move positions and widths of some atoms, and η, with the background's columns in use held."""
@@ -123,7 +119,8 @@ class Weighted:
             key = theta.tobytes()
             if key not in last:
                 new, eta = moved(theta)
-                columns = np.column_stack([active, *(atom.curve(self.q, eta) / self.sigma for atom in new)])
+                curves = [atom.curve(self.q, eta) for atom in new]
+                columns = np.column_stack([active, *(curve / self.sigma for curve in curves)])
                 basis, triangle = np.linalg.qr(columns)
                 along = basis.T @ self.y
                 heights = np.linalg.lstsq(triangle, along, rcond=1e-12)[0][active.shape[1] :]
@@ -132,7 +129,7 @@ class Weighted:
                     for m, name in enumerate(("place", "fwhm")):
                         step = 1e-4 * (new[k].fwhm if new[k].is_peak else 1.0)
                         up = replace(new[k], **{name: getattr(new[k], name) + step})
-                        change = (up.curve(self.q, eta) - new[k].curve(self.q, eta)) / step
+                        change = (up.curve(self.q, eta) - curves[k]) / step
                         slopes[:, 2 * n + m] = heights[k] * change / self.sigma
                 if mix:
                     for height, atom in zip(heights, new, strict=True):
@@ -176,7 +173,7 @@ class Limits:
         if atom.shape == "hump":
             return (0.8 * atom.place, 1.25 * atom.place), (0.7, SHARPEST)
         if not atom.is_peak:
-            return (0.97 * atom.place, 1.03 * atom.place), (0.0, 0.12)
+            return (0.97 * atom.place, 1.03 * atom.place), (0.0, 0.2)
         step = self.spacing_at(atom.place)
         reach = max(atom.fwhm, step)
         narrow = 0.8 * step

@@ -10,9 +10,10 @@ from typing import Final
 
 from msc_plans.analysis.lamellae_result import Structure
 
-__all__ = ["HEXAGONAL", "RATIO_TOLERANCE", "agrees", "index_of", "structure_of"]
+__all__ = ["CUBIC", "HEXAGONAL", "RATIO_TOLERANCE", "agrees", "index_of", "is_lattice", "structure_of"]
 
 HEXAGONAL: Final = tuple(math.sqrt(n) for n in (1, 3, 4, 7, 9, 12, 13, 16, 19, 21))
+CUBIC: Final = tuple(math.sqrt(n) for n in (1, 2, 3, 4, 5, 6))
 RATIO_TOLERANCE: Final = 0.005
 """Relative; added to 3 σ: calibration of q that isn't linear, and peaks shifted on a slope."""
 _ORDERS = tuple(range(1, 11))
@@ -48,3 +49,10 @@ def structure_of(positions: Sequence[tuple[float, float]]) -> tuple[Structure, l
     if hexagonal is not None and (1 in hexagonal or 3 in hexagonal):
         return "hexagonal", none
     return "unindexed", none
+
+
+def is_lattice(positions: Sequence[tuple[float, float]]) -> bool:
+    """Whether the ratios are those of layers, of cylinders, or of at least three reflections of a cubic lattice."""
+    structure, _ = structure_of(positions)
+    cubic = len(positions) > 2 and index_of(positions, CUBIC) is not None
+    return structure in ("lamellar", "hexagonal") or cubic

@@ -7,29 +7,25 @@ all places and widths (the look-elsewhere effect; Gross & Vitells, *Eur. Phys. J
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from scipy.stats import chi2 as chi_square
 
-from msc_plans.analysis.lamellae_background import SHAPES, Columns, fringes, hump, particles, soft, stiff
+from msc_plans.analysis.lamellae_background import SHAPES
+from msc_plans.analysis.lamellae_catalogue import FALSE_ALARM, Catalogue, particles_on
 from msc_plans.analysis.lamellae_model import START_MIX, Atom, Fit, Limits, Weighted, area_of, profile
-from msc_plans.analysis.lamellae_order import HEXAGONAL, agrees
+from msc_plans.analysis.lamellae_order import HEXAGONAL, agrees, is_lattice
+from msc_plans.analysis.lamellae_points import distinct, errors, lone_points, offset_of, orders_of_one_point
 from msc_plans.analysis.lamellae_result import LamellaeResult
 from msc_plans.analysis.saxs_noise import Curve
 
-__all__ = ["BROADEST", "WIDEST", "Found", "area_at", "search"]
+__all__ = ["BROADEST", "Found", "area_at", "search"]
 
-FALSE_ALARM: Final = 1e-3
-WIDEST: Final = 0.22
-"""FWHM over position up to which a peak is told from a background that bends."""
 BROADEST: Final = 1.2
-"""The same for a single peak that dominates its curve."""
+"""FWHM over position of a single peak that dominates its curve."""
 _DOMINANT = 2.0
 _DESCRIBES = 1.3
-_RELATIVE_ERROR = 0.003
-_SLOPE_ERROR = 0.05
 _LEAST_SHARE = 0.01
 _MOST = 14
 _MERGED = 0.8
@@ -41,10 +37,10 @@ _SURE = 2.0
 _PLACES = 4
 _HUMPED = 0.18
 _SHARP = 0.04
+_INSIDE = 0.8
+_AS_WELL = 0.9
 _RIPPLED = 0.06
-_WIDER = 1.6
-_FRINGE_WIDTHS = (0.0, 0.03, 0.07)
-_FRINGES = 30.0
+_STRICT = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,85 +48,15 @@ class Found:
     """What the search ends with."""
 
     fit: Fit = field(repr=False)
+    offset: float
+    """Was added to the intensity."""
     points: tuple[tuple[float, float, float, float], ...]
     """Peaks of a single point: q and spacing of the points, nm⁻¹, height and its σ."""
     limits: Limits = field(repr=False)
 
 
-def errors(curve: Curve) -> np.ndarray:
-    """σ with what no model describes better: 0.3 % of the intensity, and 5 % of the step to the next points."""
-    step = np.abs(np.diff(curve.intensity))
-    steps = np.maximum(np.append(step, step[-1]), np.insert(step, 0, step[0]))
-    return np.sqrt(curve.sigma**2 + (_RELATIVE_ERROR * curve.intensity) ** 2 + (_SLOPE_ERROR * steps) ** 2)
-
-
-def lone_points(q: np.ndarray, y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Indices of points that leave the line through neighbours that agree with one another."""
-    at = np.arange(3, len(q) - 3)
-    outer, inner = at[:, None] + np.array([-3, -2, 2, 3]), at[:, None] + np.array([-1, 1])
-    x = q[outer] - q[at, None]
-    x_mean, y_mean = x.mean(axis=1), y[outer].mean(axis=1)
-    slope = np.sum((x - x_mean[:, None]) * y[outer], axis=1) / np.sum((x - x_mean[:, None]) ** 2, axis=1)
-    line = y_mean - slope * x_mean
-    own = y[at] - line
-    beside = np.sum(y[inner] - line[:, None] - slope[:, None] * (q[inner] - q[at, None]), axis=1)
-    around = np.std(y[outer] - line[:, None] - slope[:, None] * x, axis=1)
-    noise = np.hypot(sigma[at], 0.6 * sigma[outer].mean(axis=1))
-    quiet = np.abs(beside) < np.maximum(3.5 * math.sqrt(2.0) * sigma[inner].mean(axis=1), 0.06 * np.abs(own))
-    return at[(np.abs(own) > np.maximum(7.0 * noise, 6.0 * around)) & quiet]
-
-
-@dataclass(frozen=True)
-class _Catalogue:
-    """All that may be found on one grid of q, for any curve."""
-
-    limits: Limits
-    atoms: list[Atom] = field(repr=False)
-    columns: np.ndarray = field(repr=False)
-    """Shape (points, atoms)."""
-    soft_and_stiff: Columns = field(repr=False)
-    threshold: float
-
-    @classmethod
-    def of(cls, q: np.ndarray) -> "_Catalogue":
-        return _catalogue(q.tobytes())
-
-
-@lru_cache(maxsize=4)
-def _catalogue(grid: bytes) -> _Catalogue:
-    # The grid of an instrument seldom changes, and this takes as long as a fit.
-    q = np.frombuffer(grid)
-    limits = Limits(np.gradient(q), q, WIDEST)
-    spacing = limits.spacing
-    atoms: list[Atom] = []
-    trials, width = 0.0, float(spacing.min())
-    while width < limits.widest * q[-1]:
-        inside = (width >= 0.9 * spacing) & (width <= limits.widest * q)
-        # Not beyond the ends: half a peak is a bend of the background.
-        inside &= (q - q[0] > 0.5 * width) & (q[-1] - q > 0.5 * width)
-        at = q[inside]
-        if len(at):
-            thinned = at[np.unique(np.floor((at - at[0]) / (0.35 * width)), return_index=True)[1]]
-            trials += float(np.ptp(at)) / width + 1.0
-            atoms += [Atom(float(place), width) for place in thinned]
-        width *= _WIDER
-    place, fwhm = (np.array([getattr(atom, name) for atom in atoms]) for name in ("place", "fwhm"))
-    columns = [profile(q, place, fwhm, START_MIX)]
-    radius = np.exp(np.arange(math.log(2.5), math.log(_FRINGES), 0.012)) / q[-1]
-    for shape in SHAPES:
-        for relative, curves in zip(_FRINGE_WIDTHS, fringes(q, shape, radius, _FRINGE_WIDTHS), strict=True):
-            columns.append(curves / curves.max(axis=0))
-            atoms += [Atom(float(r), relative, shape) for r in radius]
-    middle = np.exp(np.arange(math.log(q[0]), math.log(q[-1]), 0.1))
-    for sharpness in (1.5, 2.2, 3.2):
-        columns.append(hump(q, middle, sharpness))
-        atoms += [Atom(float(place), sharpness, "hump") for place in middle]
-    threshold = float(chi_square.isf(FALSE_ALARM / max(trials, 10.0), 2))
-    return _Catalogue(limits, atoms, np.hstack(columns), soft(q).beside(stiff(q)), threshold)
-
-
 class _Search:
-    def __init__(self, data: Weighted, catalogue: _Catalogue) -> None:
+    def __init__(self, data: Weighted, catalogue: Catalogue) -> None:
         self.data, self.limits, self.places = data, catalogue.limits, catalogue.atoms
         self.threshold = catalogue.threshold
         columns = catalogue.columns / data.sigma[:, None]
@@ -152,13 +78,14 @@ class _Search:
     def run(self) -> Fit:
         fit = self.data.fit(())
         for _ in range(_MOST):
-            gains = self.gains(fit)
+            without = self.gains(fit)
+            gains = without.copy()
             self.shut(gains, fit)
             for _ in range(4):
                 best = int(np.argmax(gains))
                 if gains[best] < 0.5 * self.threshold:
                     return fit
-                new = self.with_atom(fit, self.places[best])
+                new = self.with_atom(fit, self.places[best], without)
                 if self.counts(fit, new):
                     fit = new
                     break
@@ -167,7 +94,7 @@ class _Search:
                 return fit
         return fit
 
-    def with_atom(self, fit: Fit, atom: Atom) -> Fit:
+    def with_atom(self, fit: Fit, atom: Atom, gains: np.ndarray) -> Fit:
         """One more atom, moved to where it fits best; then all of them."""
         start = self.data.fit((*fit.atoms, atom), fit.mix)
         new = self.data.refined(start, (len(fit.atoms),), limits=self.limits, mix=atom.is_peak)
@@ -177,12 +104,10 @@ class _Search:
             return new
         # What a hump or fringes describe nearly as well is no peak.
         others = [Atom(last.place, x, "hump") for x in (1.8, 3.0)] if last.fwhm > _HUMPED * last.place else []
-        gains = self.gains(fit)
         others += [self.places[int(np.argmax(np.where(self.kind == shape, gains, -1.0)))] for shape in SHAPES]
         other = min((self.data.fit((*fit.atoms, atom), fit.mix) for atom in others), key=lambda f: f.chi2)
         other = self.data.refined(other, (len(fit.atoms),), limits=self.limits)
-        worse = (other.chi2 - new.chi2) / new.disturbance(last.place, 6.0 * last.fwhm)
-        return other if worse < self.threshold else new
+        return other if fit.chi2 - other.chi2 > _AS_WELL * (fit.chi2 - new.chi2) else new
 
     def counts(self, without: Fit, fit: Fit, k: int = -1, threshold: float | None = None) -> bool:
         """Whether an atom is needed, and is a peak of its own."""
@@ -197,7 +122,7 @@ class _Search:
         step = self.limits.spacing_at(atom.place)
         if atom.fwhm > max(0.97 * self.limits.widest * atom.place, 1.1 * step):
             return False
-        if not q[0] + 0.5 * atom.fwhm < atom.place < q[-1] - 0.5 * atom.fwhm:
+        if not q[0] + _INSIDE * atom.fwhm < atom.place < q[-1] - _INSIDE * atom.fwhm:
             return False
         level = abs(float(np.interp(atom.place, q, fit.model * self.data.sigma)))
         if not height > _LEAST_SHARE * level:
@@ -215,8 +140,9 @@ class _Search:
                     return False
         return True
 
-    def ripples(self, fit: Fit, k: int) -> bool:
-        """Whether a ripple about the peak describes the curve as well as the peak does (form factors not thought of).
+    def ripples(self, fit: Fit, k: int, strict: bool) -> bool:
+        """Whether a ripple about the peak describes the curve as well as the peak does, as of form factors not
+        thought of.
 
         Over three widths to each side: a cubic with the peak, against a cubic with a sine and a cosine of growing or
         falling amplitude and any period from 1.4 to 3.2 widths.
@@ -225,7 +151,7 @@ class _Search:
         if atom.fwhm < _RIPPLED * atom.place:
             return False
         near = np.abs(q - atom.place) < 3.0 * atom.fwhm
-        if near.sum() < 20:
+        if near.sum() < 20 or min(atom.place - q[0], q[-1] - atom.place) < 1.5 * atom.fwhm:
             return False
         sigma, x = self.data.sigma[near], (q[near] - atom.place) / atom.fwhm
         y = self.data.y[near]
@@ -241,14 +167,28 @@ class _Search:
         ripple = min(left(np.vstack([cubic, np.cos(w), np.sin(w), x * np.cos(w), x * np.sin(w)])) for w in waves)
         whole = float(fit.residual[near] @ fit.residual[near])
         doubt = 4.0 * math.log(len(x))
+        if strict and atom.fwhm > _STRICT * atom.place:
+            return ripple < peak - doubt
         return ripple < peak - doubt and ripple < 1.5 * whole + doubt
 
     def pruned(self, fit: Fit) -> Fit:
-        """Without peaks that the others, as they are now, can do without."""
+        """Without peaks that the others, as they are now, can do without, and without ripples.
+
+        Of broad peaks that make no lattice the more is asked.
+        """
+        fit = self._pruned(fit, strict=False)
+        peaks = [atom for atom in fit.atoms if atom.is_peak]
+        broad = any(atom.fwhm > _STRICT * atom.place for atom in peaks)
+        if broad and not is_lattice(sorted((atom.place, 0.02 * atom.fwhm) for atom in peaks)):
+            fit = self._pruned(fit, strict=True)
+        return fit
+
+    def _pruned(self, fit: Fit, strict: bool) -> Fit:
         certain = float(chi_square.isf(FALSE_ALARM / _PLACES, 2))
         while True:
             covariance = fit.covariance(fit.disturbance())
             place = 0
+            lattice = is_lattice(sorted((a.place, 0.02 * a.fwhm) for a in fit.atoms if a.is_peak))
             worst, drop = math.inf, -1
             for k, atom in enumerate(fit.atoms):
                 if not atom.is_peak:
@@ -257,8 +197,8 @@ class _Search:
                 place += 1
                 without = self.data.fit((*fit.atoms[:k], *fit.atoms[k + 1 :]), fit.mix)
                 gain = self.gain(without, fit, atom)
-                weak = gain < certain or (gain < _SURE * self.threshold and not sure)
-                if (weak or not self.sound(fit, k) or self.ripples(fit, k)) and gain < worst:
+                weak = gain < certain or (gain < _SURE * self.threshold and not sure and not lattice)
+                if (weak or not self.sound(fit, k) or self.ripples(fit, k, strict)) and gain < worst:
                     worst, drop = gain, k
             if drop < 0:
                 return fit
@@ -306,64 +246,62 @@ class _Search:
 
 def search(curve: Curve) -> Found:
     """Find the peaks: narrow ones; then orders of the first that alone would be too weak; else a broad one."""
+    curve = distinct(curve)
     sigma = errors(curve)
     lone = lone_points(curve.q_inv_nm, curve.intensity, sigma)
-    kept = np.setdiff1d(np.arange(len(sigma)), lone)
-    q, y, s = curve.q_inv_nm[kept], curve.intensity[kept], sigma[kept]
-    catalogue = _Catalogue.of(q)
-    limits = catalogue.limits
-    finder = _Search(Weighted(q, y, s, catalogue.soft_and_stiff), catalogue)
-    fit = finder.pruned(finder.orders(finder.run()))
-    points = _points(curve, sigma, lone, fit)
+    offset = offset_of(curve)
+    fit, finder = _narrow(curve, sigma, lone, offset)
+    on_peak = [k for k in lone if any(_on(atom, curve.q_inv_nm, k) for atom in fit.atoms)]
+    if on_peak:
+        # Not an outlier, but the top of a peak that is as narrow as the points are apart.
+        lone = np.setdiff1d(lone, on_peak)
+        fit, finder = _narrow(curve, sigma, lone, offset)
+    points = orders_of_one_point(curve, sigma, lone, fit, offset)
     if not points and not any(atom.is_peak for atom in fit.atoms):
-        fit = _broad(Weighted(q, y, s, particles(q)), fit, Limits(limits.spacing, q, BROADEST), finder.threshold) or fit
-    return Found(fit, points, limits)
+        fit = _broad(fit, finder) or fit
+    return Found(fit, offset, points, finder.limits)
 
 
-def _points(
-    curve: Curve, sigma: np.ndarray, lone: np.ndarray, fit: Fit
-) -> tuple[tuple[float, float, float, float], ...]:
-    """Lone points that stand at an order of a peak, or of another such point: (q, spacing, height, σ)."""
-    q = curve.q_inv_nm
-    height = curve.intensity - np.interp(q, fit.of.q, fit.model * fit.of.sigma)
-    above = [int(k) for k in lone if height[k] > 5.0 * sigma[k]]
-    spacing = np.gradient(q)
-    firsts = [(atom.place, 0.1 * atom.fwhm) for atom in fit.atoms if atom.is_peak]
-    ratios = (2.0, 3.0, HEXAGONAL[1], HEXAGONAL[3])
-    kept = set()
-    for k in above:
-        others = [*firsts, *((float(q[j]), 0.5 * float(spacing[j])) for j in above if j != k)]
-        for n, (other, doubt) in enumerate(others):
-            low, high = min(q[k], other), max(q[k], other)
-            for order in ratios if n < len(firsts) else ratios[:2]:
-                allowed = 0.5 * spacing[k] * (order if low == q[k] else 1.0) + doubt * (order if low == other else 1.0)
-                if abs(high - order * low) <= allowed:
-                    kept.add(k)
-    return tuple((float(q[k]), float(spacing[k]), float(height[k]), float(sigma[k])) for k in sorted(kept))
+def _narrow(curve: Curve, sigma: np.ndarray, lone: np.ndarray, offset: float) -> tuple[Fit, _Search]:
+    kept = np.setdiff1d(np.arange(len(sigma)), lone)
+    q, y, s = curve.q_inv_nm[kept], curve.intensity[kept] + offset, sigma[kept]
+    catalogue = Catalogue.of(q)
+    finder = _Search(Weighted(q, y, s, catalogue.smooth), catalogue)
+    return finder.pruned(finder.orders(finder.run())), finder
 
 
-def _broad(data: Weighted, smooth: Fit, limits: Limits, threshold: float) -> Fit | None:
-    """One broad peak that dominates the curve and that no particles can stand in for, or None."""
-    q = data.q
+def _on(atom: Atom, q: np.ndarray, k: int) -> bool:
+    return atom.is_peak and bool(abs(q[k] - atom.place) < max(atom.fwhm, q[k + 1] - q[k], q[k] - q[k - 1]))
+
+
+def _broad(smooth: Fit, finder: _Search) -> Fit | None:
+    """One broad peak over spheres that dominates the curve, and that no particles can stand in for; or None."""
+    q, sigma = smooth.of.q, smooth.of.sigma
+    anything, data = (
+        Weighted(q, smooth.of.y * sigma, sigma, particles_on(q.tobytes(), shapes)) for shapes in (SHAPES, ("sphere",))
+    )
+    limits = Limits(finder.limits.spacing, q, BROADEST)
     fringes_there = tuple(atom for atom in smooth.atoms if atom.shape in SHAPES)
-    without = data.fit(fringes_there)
-    best = without
+    without = anything.fit(fringes_there)
+    if without.chi2 - smooth.chi2 < finder.threshold:
+        return None
+    fits = []
     for place in np.geomspace(q[0], q[-1], 24)[1:-1]:
         for share in (0.3, 0.55, 1.0):
             atom = Atom(float(place), share * float(place))
             if q[0] < place - 0.6 * atom.fwhm and place + 0.5 * atom.fwhm < q[-1]:
-                fit = data.fit((*fringes_there, atom), 0.2)
-                best = min(best, fit, key=lambda f: f.chi2)
-    if best is without:
+                fits.append(data.fit((*fringes_there, atom), 0.2))
+    if not fits:
         return None
+    best = min(fits, key=lambda f: f.chi2)
     best = data.refined(best, (len(fringes_there),), limits=limits, mix=True)
     atom, height = best.atoms[-1], float(best.heights[-1])
     rest = float(np.interp(atom.place, q, best.model * data.sigma)) - height
     inside = q[0] < atom.place - 0.6 * atom.fwhm and atom.place + 0.5 * atom.fwhm < q[-1]
     dominates = height > _DOMINANT * max(rest, 0.0) and atom.fwhm < 0.99 * limits.widest * atom.place
-    describes = best.chi2 / best.freedom < _DESCRIBES * max(1.0, smooth.chi2 / smooth.freedom)
+    describes = best.chi2 / best.freedom < _DESCRIBES
     gain = (without.chi2 - best.chi2) / best.disturbance()
-    return best if inside and dominates and describes and gain > threshold else None
+    return best if inside and dominates and describes and gain > finder.threshold else None
 
 
 def area_at(result: LamellaeResult, place: float, fwhm: float) -> tuple[float, float]:
