@@ -217,12 +217,13 @@ class _Search:
                 gains[self.near(atom)] = 0.0
 
     def orders(self, fit: Fit) -> Fit:
-        """Look where the orders of the first peak must be, where little looking elsewhere is done."""
+        """Look where the orders of the first peak must be, or that whose second it is: few places, so less is asked."""
         peaks = [(float(h), atom) for atom, h in zip(fit.atoms, fit.heights, strict=True) if atom.is_peak]
         if not peaks:
             return fit
         first = min((atom for _, atom in peaks), key=lambda atom: atom.place)
-        ratios = [r for r in (HEXAGONAL[1], 2.0, HEXAGONAL[3], 3.0) if r * first.place < self.data.q[-1] - first.fwhm]
+        low, high = self.data.q[0] + first.fwhm, self.data.q[-1] - first.fwhm
+        ratios = [r for r in (0.5, HEXAGONAL[1], 2.0, HEXAGONAL[3], 3.0) if low < r * first.place < high]
         for ratio in ratios:
             place = ratio * first.place
             if any(abs(atom.place - place) < max(atom.fwhm, first.fwhm) for _, atom in peaks):

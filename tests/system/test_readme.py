@@ -1,5 +1,6 @@
 """Every code block of the README does what it says: the two commands, the stored campaign, the first session."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -29,7 +31,7 @@ def run(command, *, timeout=300, cwd=ROOT, **kwargs):
 
 
 def test_no_block_of_the_readme_is_untested():
-    tested = ("make demo", "make test\n", "open_catalog", "msc ioc", "ipython", "bring_up", "Starting the")
+    tested = ("make demo", "make test\n", "open_catalog", "msc ioc", "ipython", "bring_up", "Starting the", "msc analyze")
     assert [text for _, text in BLOCKS if not any(word in text for word in tested)] == []
 
 
@@ -83,6 +85,27 @@ def test_the_stored_campaign_opens_in_a_new_process_and_every_run_validates(demo
         "print(len(raw))\n"
     )
     assert int(run([BIN / "python", "-c", script]).stdout.split()[-1]) >= 4
+
+
+def test_files_of_ones_own_are_analysed(tmp_path):
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    wavelength, q = np.arange(340.0, 640.0), np.linspace(0.3, 5.0, 200)
+    noise = np.random.default_rng(5).standard_normal((4, 300))
+    bands = [0.4 * np.exp(-0.5 * ((wavelength - place) / 9.0) ** 2) + np.exp(-wavelength / 90) for place in (403, 437)]
+    spectra = np.column_stack([wavelength, *(band + 2e-3 * one for band, one in zip(bands, noise, strict=False))])
+    np.savetxt(tmp_path / "growth.csv", spectra, delimiter=",", header="wavelength,early,late", comments="")
+    layers = sum(0.0025 / ((q - place) ** 2 + 0.0025) for place in (1.84, 3.68)) + q**-2.0
+    sphere = 3 * (np.sin(1.8 * q) - 1.8 * q * np.cos(1.8 * q)) / (1.8 * q) ** 3
+    for name, curve in (("curve", sphere**2 + 0.01), ("a", layers), ("b", q**-2.0)):
+        sigma = 0.01 * curve
+        np.savetxt(tmp_path / f"{name}.dat", np.column_stack([q, curve + sigma * noise[3, :200], sigma]))
+    printed = [run(["sh", "-c", line], cwd=tmp_path).stdout for line in block("msc analyze").splitlines()]
+    assert "CdSe-403" in printed[0]
+    assert "CdSe-437" in printed[0]
+    assert len(list(tmp_path.glob("curve*.png"))) == 1
+    first, second = map(json.loads, printed[2].splitlines())
+    assert first["d_spacing_nm"] == pytest.approx(2 * np.pi / 1.84, rel=0.01)
+    assert second["peaks"] == []
 
 
 def test_make_test_is_what_ci_runs():
