@@ -54,12 +54,14 @@ def _solve(
     open_ = allowed.copy()
     index = np.empty(count, np.int64)
     x = np.zeros(count)
+    # Rows of the Cholesky factor, and of the forward substitution after them, stay as columns are appended.
+    lower, forward = np.empty((count, count)), np.empty(count)
     used = 0
     for column in range(count):
         if begin[column]:
             index[used] = column
             used += 1
-    used = _feasible(gram, projection, free, index, x, used)
+    used, known = _feasible(gram, projection, free, index, x, used, lower, forward, 0)
     gradient = np.empty(count)
     for _ in range(3 * count):
         gradient[:] = projection
@@ -76,7 +78,7 @@ def _solve(
         if best < 0:
             break
         index[used], x[used] = best, 0.0
-        used = _feasible(gram, projection, free, index, x, used + 1)
+        used, known = _feasible(gram, projection, free, index, x, used + 1, lower, forward, known)
         kept = False
         for k in range(used):
             kept = kept or index[k] == best
@@ -90,11 +92,23 @@ def _solve(
 
 @njit(cache=True, nogil=True)
 def _feasible(
-    gram: np.ndarray, projection: np.ndarray, free: np.ndarray, index: np.ndarray, x: np.ndarray, used: int
-) -> int:
-    """Solve on the columns in use, dropping columns on the way until no bound coefficient is negative."""
+    gram: np.ndarray,
+    projection: np.ndarray,
+    free: np.ndarray,
+    index: np.ndarray,
+    x: np.ndarray,
+    used: int,
+    lower: np.ndarray,
+    forward: np.ndarray,
+    known: int,
+) -> tuple[int, int]:
+    """Solve on the columns in use, dropping columns on the way until no bound coefficient is negative.
+
+    Returns how many are in use, and for how many of them the factor is known.
+    """
     while used:
-        new = _positive_definite_solve(gram, projection, index, used)
+        new = _positive_definite_solve(gram, projection, index, used, lower, forward, known)
+        known = used
         step, first = np.inf, -1
         for k in range(used):
             if new[k] <= 0 and not free[index[k]]:
@@ -104,7 +118,7 @@ def _feasible(
                     step, first = along, k
         if first < 0:
             x[:used] = new
-            return used
+            return used, known
         largest = 1.0
         for k in range(used):
             x[k] += step * (new[k] - x[k])
@@ -116,16 +130,24 @@ def _feasible(
             if free[index[k]] or new[k] > 0 or x[k] > 1e-12 * largest:
                 index[kept], x[kept] = index[k], x[k]
                 kept += 1
+            elif kept == k:
+                known = k
         used = kept
-    return used
+    return used, 0
 
 
 @njit(cache=True, nogil=True)
-def _positive_definite_solve(gram: np.ndarray, projection: np.ndarray, index: np.ndarray, used: int) -> np.ndarray:
-    """Cholesky; a column that depends on those before it gets the coefficient 0."""
-    lower = np.empty((used, used))
-    out = np.empty(used)
-    for i in range(used):
+def _positive_definite_solve(
+    gram: np.ndarray,
+    projection: np.ndarray,
+    index: np.ndarray,
+    used: int,
+    lower: np.ndarray,
+    forward: np.ndarray,
+    known: int,
+) -> np.ndarray:
+    """Cholesky, from row `known` on; a column that depends on those before it gets the coefficient 0."""
+    for i in range(known, used):
         row = gram[index[i]]
         for j in range(i + 1):
             total = row[index[j]]
@@ -137,11 +159,11 @@ def _positive_definite_solve(gram: np.ndarray, projection: np.ndarray, index: np
                 lower[i, i] = np.sqrt(total) if total > 1e-13 * row[index[i]] else np.inf
         total = projection[index[i]]
         for k in range(i):
-            total -= lower[i, k] * out[k]
-        out[i] = total / lower[i, i]
+            total -= lower[i, k] * forward[k]
+        forward[i] = total / lower[i, i]
+    out = forward[:used].copy()
     for i in range(used - 1, -1, -1):
-        total = out[i]
-        for k in range(i + 1, used):
-            total -= lower[k, i] * out[k]
-        out[i] = total / lower[i, i]
+        out[i] /= lower[i, i]
+        for k in range(i):
+            out[k] -= lower[i, k] * out[i]
     return out

@@ -45,6 +45,8 @@ _DRAWS = 60
 _DISBELIEF = 8.0
 _RUNS = 0.3
 _POOR = 1.5
+_AXIS = 1e-3
+"""Relative error of q, and so of every radius: no camera length is set better, however little the noise."""
 
 
 def analyse(
@@ -178,6 +180,7 @@ def _of_populations(curve: Curve, basis: Basis, models: list[Model], weights: np
     rows = columns(best.theta, curve.q_inv_nm, curve.sigma, basis.log_radius, basis.table)
     centres = np.array([[m.mean_nm, m.width, math.log(m.amounts[2:].sum())] for m in models])
     spreads = np.sqrt(np.array([np.maximum(np.diag(m.covariance), 0.0) for m in models]))
+    spreads[:, 0] = np.hypot(spreads[:, 0], _AXIS * centres[:, 0])
     low, high = interval(centres[:, 0], spreads[:, 0], weights)
     mean, width, log_amount = (interval(c, s, weights, 0.0)[0] for c, s in zip(centres.T, spreads.T, strict=True))
     _, width_sigma, amount_sigma = np.sqrt(weights @ (spreads**2 + (centres - weights @ centres) ** 2))

@@ -108,7 +108,7 @@ def draw_sizes(axes: Axes, result: SaxsResult, *, title: str = "") -> None:
     lines = [
         _WORDS[result.verdict],
         f"mean radius {result.mean_radius_nm:.{digits}f} nm (95 %: {low:.{digits}f} to {high:.{digits}f})",
-        f"relative width {result.relative_width:.2f} ± {result.relative_width_sigma:.2f}",
+        f"relative width {result.relative_width:.3f} ± {max(result.relative_width_sigma, 1e-3):.3f}",
     ]
     if np.isfinite(result.volume_fraction):
         doubt = "" if result.volume_fraction < 1 else " (above 1: not in cm⁻¹?)"
