@@ -2,7 +2,7 @@
 
 from msc_plans.advisor.advisor import Advisor
 from msc_plans.advisor.cost import Budget, Cost, CostModel
-from msc_plans.advisor.goals import Goal, MapGoal, MaximiseGoal, make_goal
+from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MapGoal, MaximiseGoal, make_goal
 from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Cell, Interval, Prediction, Suggestion
 
@@ -12,8 +12,10 @@ __all__ = [
     "Cell",
     "Cost",
     "CostModel",
+    "DiscriminateGoal",
     "Goal",
     "Interval",
+    "LearnGoal",
     "MapGoal",
     "MaximiseGoal",
     "Prediction",

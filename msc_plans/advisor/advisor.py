@@ -4,37 +4,46 @@ It satisfies bluesky_adaptive's ``Optimizer``, ``TrialFaultAware``, ``SupportsSt
 ``Checkpointable`` by structure, without importing them. All randomness follows from the seed and the number
 of points known, so that asking twice gives the same answer and a loaded checkpoint goes on as the original
 would.
+
+What takes seconds (moving the particles, integrating every candidate) is :meth:`Advisor.prepare`, for a thread of its
+own while the reactor heats and flushes. Without it nothing is lost: ``ingest`` catches up first.
 """
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from msc_plans.advisor import acquisition, checkpoint, words
+from msc_plans.advisor import checkpoint, words
 from msc_plans.advisor.cost import Budget, Cost, CostModel
-from msc_plans.advisor.edges import edges_of
-from msc_plans.advisor.ensemble import accumulated, draw, full_height, summarise
-from msc_plans.advisor.goals import Goal, MapGoal
+from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MapGoal, MaximiseGoal
+from msc_plans.advisor.outlook import Outlook
+from msc_plans.advisor.promise import Promise, threshold_of
 from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Cell, Prediction, Suggestion
 from msc_plans.advisor.trials import Trials
 from msc_plans.condition import Condition
-from msc_plans.kinetics.inference import Posterior
-from msc_plans.kinetics.observation import OUTCOME_KEYS, Observation, Optics
-from msc_plans.kinetics.palencia import FAMILIES, palencia_2020
+from msc_plans.kinetics.belief import Belief
+from msc_plans.kinetics.mechanism import Mechanism
+from msc_plans.kinetics.observation import (
+    QUANTITIES,
+    Observation,
+    Optics,
+    ratio_of,
+)
 from msc_plans.kinetics.solver import Reactor
 
 __all__ = ["Advisor"]
 
-MAX_CANDIDATES = 48
-REPEATS = 3
-COST_POWER = 0.25
-LEAST_POINTS = 3
-LEAST_GAIN = 0.02
-MEASUREMENT_NOISE = 0.1
+_DRAWS: Final = 600
+_COST_POWER: Final = 0.25
+"""Of seconds in gain over cost: a long way is taken for much more information only."""
+_LEAST_POINTS = 3
+_LEAST_GAIN = 0.02
+_LEAST_BITS = 0.01
 
 
 class Advisor:
@@ -54,10 +63,12 @@ class Advisor:
         Feed and volumes.
     optics : Optics, optional
         The optical cell.
+    mechanisms : mapping, optional
+        Mechanisms by name. Default: the paper's and their rival.
     seed : int
         Seed.
     particles : int
-        Particles over the rate constants.
+        Particles over the rate constants of each mechanism.
     checkpoint_path : path, optional
         Where :meth:`checkpoint` writes.
     """
@@ -71,8 +82,9 @@ class Advisor:
         budget: Budget | None = None,
         reactor: Reactor | None = None,
         optics: Optics | None = None,
+        mechanisms: Mapping[str, Mechanism] | None = None,
         seed: int = 0,
-        particles: int = 400,
+        particles: int = 200,
         checkpoint_path: str | Path | None = None,
     ) -> None:
         self.goal = goal or MapGoal()
@@ -82,22 +94,28 @@ class Advisor:
         self.reactor = reactor or Reactor()
         self.optics = optics or Optics()
         self.seed = seed
+        self.particles = particles
         self.checkpoint_path = None if checkpoint_path is None else Path(checkpoint_path)
-        self.posterior = Posterior(palencia_2020(), self.reactor, particles=particles, seed=seed)
+        self.belief = Belief(mechanisms, self.reactor, particles=particles, seed=seed)
         self.trials = Trials()
         self._candidates = self.space.candidates()
-        self._targets = self.goal.targets(self._candidates)
+        targets = set(self.goal.targets(self._candidates))
+        self._targets = np.array([one in targets for one in self._candidates])
+        self._waiting: list[tuple[Condition, Observation]] = []
+        self._outlook: Outlook | None = None
 
     @classmethod
-    def load(cls, path: str | Path) -> "Advisor":
+    def load(cls, path: str | Path, mechanisms: Mapping[str, Mechanism] | None = None) -> "Advisor":
         """Return the advisor a checkpoint holds; it goes on as the one that wrote it.
+
+        Mechanisms of one's own must be handed in, as a checkpoint holds their names only.
 
         Raises
         ------
         ValueError
-            The file is no checkpoint, or of another version.
+            The file is no checkpoint, of a later version, or of mechanisms that are not known.
         """
-        return checkpoint.read(Path(path), cls)
+        return checkpoint.read(Path(path), cls, mechanisms)
 
     # --- the protocols -------------------------------------------------------------------------------------
 
@@ -115,47 +133,27 @@ class Advisor:
         number = 1 if num_points is None else num_points
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"num_points must be a positive integer, not {num_points!r}")
-        pool = self._pool()
-        under_way = self.trials.pending()
-        every = [*pool, *under_way, *self._targets]
-        draws = draw(self.posterior, self.goal.family, every, self._rng(2), repeats=REPEATS)
-        prediction = summarise(draws, every, self.goal.threshold, self._full())
-        classes = accumulated(draws, self.goal.threshold)
-        undecided = np.array([not self.trials.was_measured(one) for one in self._targets])
-        noise = MEASUREMENT_NOISE * self._rng(3).standard_normal(draws.log_ratio.shape)
-        outcomes = draws.log_ratio + noise
-        groups = np.zeros(len(outcomes), dtype=np.intp)
-        for column in range(len(pool), len(pool) + len(under_way)):
-            groups = _split(groups, outcomes[:, column])
-        best = self._best_height()
-        unconfirmed = self._unconfirmed(self._shares(prediction))
-        left = list(range(len(pool)))
+        promise = self._promise(2)
+        left = self._pool()
         place = self.trials.last_condition()
         suggestions = []
         while left and len(suggestions) < number:
-            if isinstance(self.goal, MapGoal):
-                cells = classes[:, len(pool) + len(under_way) :][:, undecided]
-                gain = acquisition.information(outcomes[:, left], cells, groups)
-            else:
-                gain = acquisition.expected_improvement(draws.height[:, left], best)
-            if unconfirmed:
-                gain = np.array([2.0 if pool[one] in unconfirmed else 0.0 for one in left]) + 1e-3 * gain
-            costs = [self.cost.cost(place, pool[one]) for one in left]
-            worth = np.maximum(gain, 1e-9) / np.array([one.seconds for one in costs]) ** COST_POWER
+            gain = promise.gain()[left]
+            costs = [self.cost.cost(place, self._candidates[one]) for one in left]
+            worth = np.maximum(gain, 1e-9) / np.array([one.seconds for one in costs]) ** _COST_POWER
             order = np.argsort(-worth, kind="stable")
             chosen = left[order[0]]
-            runner_up = pool[left[order[1]]] if len(left) > 1 else None
-            suggestions.append(self._announce(prediction, chosen, runner_up, costs[order[0]]))
-            groups = _split(groups, outcomes[:, chosen])
-            best = max(best, float(draws.height[:, chosen].mean()))
-            place = pool[chosen]
+            runner_up = self._candidates[left[order[1]]] if len(left) > 1 else None
+            suggestions.append(self._announce(promise, chosen, runner_up, costs[order[0]], float(gain[order[0]])))
+            promise.take(chosen)
+            place = self._candidates[chosen]
             left.remove(chosen)
         return suggestions
 
     def ingest(self, points: Sequence[Mapping[str, object]]) -> None:
         """Learn from outcomes; all points are checked before any is taken.
 
-        A point holds the outcome keys of :meth:`Observation.keys` and the three values of its condition
+        A point holds the outcome keys of `Observation.from_record` and the three values of its condition
         (which may be left out when ``_id`` is one of the suggestions). An ``_id`` already taken is passed
         over, so that a resumed campaign may hand in its points again.
 
@@ -171,13 +169,17 @@ class Advisor:
             if name is not None and (self.trials.is_measured_id(name) or name in [one[0] for one in admitted]):
                 continue
             condition = self.trials.condition_of(point)
-            observation = Observation.from_record(point)
-            record = {key: float(point[key]) for key in OUTCOME_KEYS}  # type: ignore[arg-type]
-            new.append((condition, observation))
-            admitted.append((name, condition, record))
+            new.append((condition, Observation.from_record(point)))
+            admitted.append((name, condition, _numbers(point)))
+        if not new:
+            return
+        if self._waiting:
+            self.prepare()
         for name, condition, record in admitted:
             self.trials.add(name, condition, record, self.cost)
-        self.posterior.update([one for one, _ in new], [one for _, one in new])
+        if self._outlook is not None:
+            self._outlook.learn([one for one, _ in new], [seen for _, seen in new])
+        self._waiting += new
 
     def register_failures(self, suggestions: Sequence[Mapping[str, object]]) -> None:
         """Note that suggestions failed; their conditions are not suggested again.
@@ -195,17 +197,25 @@ class Advisor:
         spent = self.budget.exceeded(self.trials.measured_count, self.trials.spent)
         if spent:
             return True, spent
-        if self.trials.measured_count < LEAST_POINTS:
+        if self.trials.measured_count < _LEAST_POINTS:
             return False, None
+        if isinstance(self.goal, DiscriminateGoal):
+            name, probability = max(self.outlook.probabilities.items(), key=lambda item: item[1])
+            stop = probability >= self.goal.certainty
+            return stop, f"{name} has a probability of {probability:.3f}" if stop else None
+        promise = self._promise(4)
         if isinstance(self.goal, MapGoal):
-            shares = {one.condition: one.probability for one in self.cells()}
-            stop = self._all_decided(shares) and not self._unconfirmed(shares)
-            return stop, "every cell is decided" if stop else None
-        draws = draw(self.posterior, self.goal.family, self._targets[:MAX_CANDIDATES], self._rng(4))
-        best = self._best_height()
-        if acquisition.expected_improvement(draws.height, best).max() < LEAST_GAIN * best:
-            return True, f"no condition promises {100 * LEAST_GAIN:g} % more {self.goal.family} than the best"
-        return False, None
+            if not promise.is_decided or promise.unconfirmed:
+                return False, None
+            left, cells = len(promise.undecided), len(promise.cells)
+            return True, f"all but {left} of {cells} cells are decided" if left else "every cell is decided"
+        best = float(promise.gain().max())
+        if isinstance(self.goal, LearnGoal):
+            stop = best < _LEAST_BITS
+            return stop, "no condition tells more about the rate constants" if stop else None
+        stop = best < _LEAST_GAIN * promise.best_value()
+        promised = f"no condition promises {100 * _LEAST_GAIN:g} % more {self.goal.family} than the best"
+        return stop, promised if stop else None
 
     def checkpoint(self) -> None:
         """Write everything to ``checkpoint_path``, whole or not at all.
@@ -217,18 +227,51 @@ class Advisor:
         """
         if self.checkpoint_path is None:
             raise ValueError("no checkpoint_path was given to the Advisor")
+        self.prepare()
         checkpoint.write(self.checkpoint_path, self)
 
     def get_best_points(self) -> list[tuple[str, dict[str, float], dict[str, float]]]:
         """Return id, condition and outcome of the measured point with the most of the goal's family."""
-        key = f"{self.goal.family}_{'ratio' if isinstance(self.goal, MapGoal) else 'height'}"
         measured = self.trials.points
         if not measured:
             return []
-        best = max(measured, key=lambda one: np.nan_to_num(one.outcome[key], nan=-np.inf))
+
+        def value(outcome: Mapping[str, float]) -> float:
+            height = math.exp(Observation.from_record(outcome).values[QUANTITIES.index(self.goal.family)])
+            amount = isinstance(self.goal, MaximiseGoal) and self.goal.by == "amount"
+            return height if amount else float(ratio_of(Observation.from_record(outcome).values, self.goal.family))
+
+        best = max(measured, key=lambda one: value(one.outcome))
         return [(best.trial_id, best.condition.as_dict(), dict(best.outcome))]
 
     # --- what people ask -----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Do in advance what takes seconds: learn from what was handed in, and look over all candidates."""
+        if self._waiting:
+            self.belief.update([one for one, _ in self._waiting], [seen for _, seen in self._waiting])
+            self._waiting = []
+            self._outlook = None
+        _ = self.outlook
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is believed over the candidates."""
+        if self._outlook is None:
+            self._outlook = Outlook(self.belief, self._candidates, len(self.belief))
+            self._outlook.learn([one for one, _ in self._waiting], [seen for _, seen in self._waiting])
+        return self._outlook
+
+    @property
+    def mechanism_probabilities(self) -> dict[str, float]:
+        """Probability of each mechanism after all that was handed in."""
+        return self.outlook.probabilities
+
+    @property
+    def alarm(self) -> str | None:
+        """Name and reason of an alarm, or None: see `Belief.alarm`."""
+        self.prepare()
+        return self.belief.alarm
 
     def explain(self, trial_id: str) -> Suggestion:
         """Return what was said when this id was suggested.
@@ -242,104 +285,68 @@ class Advisor:
 
     def predict(self, conditions: Sequence[Condition]) -> Prediction:
         """Return the predicted outcomes at any conditions, on the grid or not."""
-        draws = draw(self.posterior, self.goal.family, conditions, self._rng(5))
-        return summarise(draws, conditions, self.goal.threshold, self._full())
+        draws = self.outlook.elsewhere(conditions, _DRAWS, self._rng(5))
+        return Prediction.of(draws.quantities, conditions, self.goal.family, threshold_of(self.goal), self._full())
 
     def cells(self) -> list[Cell]:
-        """Return the goal's conditions with P(accumulated): measured where measured, else predicted."""
-        open_cells = [one for one in self._targets if not self.trials.was_measured(one)]
-        predicted: dict[Condition, float] = {}
-        if open_cells:
-            draws = draw(self.posterior, self.goal.family, open_cells, self._rng(4), repeats=REPEATS)
-            shares = accumulated(draws, self.goal.threshold).mean(axis=0)
-            predicted = {one: float(share) for one, share in zip(open_cells, shares, strict=True)}
-        return [
-            Cell(one, predicted[one], False) if one in predicted else Cell(one, self._measured_share(one), True)
-            for one in self._targets
-        ]
+        """Return the goal's conditions with P(accumulated) and the expected ratio."""
+        return self._promise(4).cells
+
+    def best_condition(self) -> Condition:
+        """Return the candidate that is expected to hold the most (or purest) of the family, measured or not."""
+        return self._candidates[int(np.argmax(self._promise(4).values.mean(axis=0)))]
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def _promise(self, purpose: int) -> Promise:
+        return Promise(self.goal, self.outlook, self.trials, self._targets, self._rng(purpose))
+
     def _rng(self, purpose: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, purpose, len(self.posterior.conditions)])
+        return np.random.default_rng([self.seed, purpose, self.trials.measured_count])
 
     def _full(self) -> float:
-        default = self.optics.full_conversion_height(self.reactor.cadmium_millimolar)
-        return full_height(self.posterior.observations, default)
+        """Latest full-conversion height, absorbance."""
+        seen = self.outlook.observations
+        return seen[-1].full_height if seen else self.optics.full_conversion_height(self.reactor.cadmium_millimolar)
 
-    def _pool(self) -> list[Condition]:
-        """Return the conditions to choose from: the open ones, or else what may be measured again."""
-        working = [one for one in self._candidates if not self.trials.was_failed(one)] or self._candidates
-        idle = [one for one in working if not self.trials.is_pending(one)] or working
-        pool = [one for one in idle if not self.trials.was_measured(one)] or idle
-        if len(pool) <= MAX_CANDIDATES:
-            return pool
-        targets = [one for one in pool if one in self._targets]
-        preferred = targets if isinstance(self.goal, MapGoal) and len(targets) < MAX_CANDIDATES else []
-        others = [one for one in pool if one not in preferred]
-        chosen = self._rng(6).choice(len(others), MAX_CANDIDATES - len(preferred), replace=False)
-        return preferred + [others[one] for one in sorted(chosen)]
-
-    def _shares(self, prediction: Prediction) -> dict[Condition, float]:
-        """Return P(accumulated) of the goal's conditions, measured where measured."""
-        around = dict(zip(prediction.conditions, prediction.probability.tolist(), strict=True))
-        return {
-            one: self._measured_share(one) if self.trials.was_measured(one) else around[one] for one in self._targets
-        }
-
-    def _all_decided(self, shares: Mapping[Condition, float]) -> bool:
-        return all(
-            Cell(one, share, self.trials.was_measured(one)).decided or self.trials.was_failed(one)
-            for one, share in shares.items()
-        )
-
-    def _unconfirmed(self, shares: Mapping[Condition, float]) -> list[Condition]:
-        """Return the unmeasured cells at edges, once nothing else is left to decide."""
-        if not isinstance(self.goal, MapGoal) or not self.goal.confirm_edges or not self._all_decided(shares):
-            return []
-        beside = {one for pair in edges_of(shares) for one in pair}
-        return [one for one in beside if not self.trials.was_measured(one) and not self.trials.was_failed(one)]
-
-    def _best_height(self) -> float:
-        column = FAMILIES.index(self.goal.family)
-        return max((float(one.heights[column] / one.full_height) for one in self.posterior.observations), default=0.0)
-
-    def _measured_share(self, condition: Condition) -> float:
-        """Return P(ratio ≥ threshold) by the measurements at the condition."""
-        outcomes = [one.outcome for one in self.trials.points if self.space.same(one.nominal, condition)]
-        ratios = np.array([one[f"{self.goal.family}_ratio"] for one in outcomes])
-        sigmas = np.array([max(one[f"{self.goal.family}_ratio_sigma"], 1e-6) for one in outcomes])
-        if not np.isfinite(ratios + sigmas).any():
-            return 0.0
-        weights = np.nan_to_num(sigmas**-2.0)
-        mean = np.nansum(weights * ratios) / weights.sum()
-        return float(ndtr((mean - self.goal.threshold) * np.sqrt(weights.sum())))
+    def _pool(self) -> list[int]:
+        """Return the numbers of the conditions to choose from: the open ones, or else what may be measured again."""
+        every = range(len(self._candidates))
+        working = [one for one in every if not self.trials.was_failed(self._candidates[one])] or list(every)
+        idle = [one for one in working if not self.trials.is_pending(self._candidates[one])] or working
+        return [one for one in idle if not self.trials.was_measured(self._candidates[one])] or idle
 
     def _announce(
-        self, prediction: Prediction, number: int, runner_up: Condition | None, cost: Cost
+        self, promise: Promise, number: int, runner_up: Condition | None, cost: Cost, gain: float
     ) -> dict[str, object]:
-        condition = prediction.conditions[number]
-        share = float(prediction.probability[number])
-        edges = edges_of(self._shares(prediction)) if isinstance(self.goal, MapGoal) else []
-        edge = next((pair for pair in edges if condition in pair), None)
+        condition = self._candidates[number]
+        values = promise.quantities[:, [number]]
+        expected = Prediction.of(values, [condition], self.goal.family, threshold_of(self.goal), self._full())
+        share = float(expected.probability[0])
         suggestion = Suggestion(
             trial_id=self.trials.next_id(),
             condition=condition,
             goal=str(self.goal),
-            reason=words.reason(self.goal, condition, share, edge, bool(self.trials.points), cost),
-            height=prediction.interval("height", number),
-            ratio=prediction.interval("ratio", number),
-            nc_wavelength_nm=prediction.interval("nc_wavelength_nm", number),
+            reason=words.reason(
+                self.goal, condition, share, promise.edge(condition), gain, self.outlook.probabilities, cost,
+                begun=bool(self.trials.points),
+            ),
+            height=expected.interval("height", 0),
+            ratio=expected.interval("ratio", 0),
+            nc_wavelength_nm=expected.interval("nc_wavelength_nm", 0),
             probability=share,
             runner_up=runner_up,
             cost=cost,
-        )
+        )  # fmt: skip
         self.trials.suggest(suggestion)
         return {"_id": suggestion.trial_id, **condition.as_dict()}
 
 
-def _split(groups: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Refine groups by the quarter a value lies in, as long as each group keeps enough draws."""
-    if groups.max() >= 15:
-        return groups
-    return groups * 4 + acquisition.bins_of(values, 4)
+def _numbers(point: Mapping[str, object]) -> dict[str, float]:
+    """What a point holds besides its condition, as far as it is numbers."""
+    found: dict[str, float] = {}
+    for key, value in point.items():
+        if key not in ("_id", *Condition.__dataclass_fields__):
+            with contextlib.suppress(TypeError, ValueError):
+                found[key] = math.nan if value is None else float(value)  # type: ignore[arg-type]
+    return found

@@ -1,4 +1,8 @@
-"""An advisor as a JSON file."""
+"""An advisor as a JSON file.
+
+What was measured is in it, and the particles that were learnt from it. A file whose particles don't suit the mechanisms
+of today (another version's) is read all the same: they are learnt again from what was measured.
+"""
 
 import json
 import math
@@ -17,6 +21,9 @@ from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Interval, Suggestion
 from msc_plans.advisor.trials import Point
 from msc_plans.condition import Condition
+from msc_plans.kinetics.belief import Check
+from msc_plans.kinetics.mechanism import Mechanism
+from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import Observation, Optics
 from msc_plans.kinetics.solver import Reactor
 
@@ -25,12 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA_VERSION", "read", "write"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write(path: Path, advisor: "Advisor") -> None:
     """Write an advisor's state; a reader never sees half a file."""
-    trials, posterior = advisor.trials, advisor.posterior
+    trials, belief = advisor.trials, advisor.belief
     state: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "seed": advisor.seed,
@@ -49,11 +56,18 @@ def write(path: Path, advisor: "Advisor") -> None:
                 "nominal": one.nominal.as_dict(),
                 "condition": one.condition.as_dict(),
                 # JSON has no NaN.
-                "outcome": {key: v if math.isfinite(v) else None for key, v in one.outcome.items()},
+                "outcome": {key: _or_none(value) for key, value in one.outcome.items()},
             }
             for one in trials.points
         ],
-        "particles": posterior.z.tolist(),
+        "particles": advisor.particles,
+        "posteriors": {
+            name: {"constants": list(one.mechanism.constants), "log_evidence": one.log_evidence, "z": one.z.tolist()}
+            for name, one in belief.posteriors.items()
+        },
+        "checks": [
+            {"misses": [_or_none(miss) for miss in one.misses], "p_value": one.p_value} for one in belief.checks
+        ],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -68,15 +82,34 @@ def write(path: Path, advisor: "Advisor") -> None:
         raise
 
 
-def read(path: Path, make: "type[Advisor]") -> "Advisor":
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def read(path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism] | None) -> "Advisor":
     """Return the advisor a file holds."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no advisor checkpoint: {error}") from error
     version = state.get("schema_version") if isinstance(state, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"{path} has schema version {version!r}; this advisor reads {SCHEMA_VERSION}")
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        raise ValueError(f"{path} has schema version {version!r}; this advisor reads 1 to {SCHEMA_VERSION}")
+    try:
+        return _restored(state, path, make, mechanisms() if known is None else known)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"{path} is no whole advisor checkpoint: {error!r}") from error
+
+
+def _restored(state: Mapping[str, Any], path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism]) -> "Advisor":
+    stored = state.get("posteriors", {})
+    unknown = sorted(set(stored) - set(known))
+    if unknown:
+        raise ValueError(f"{path} is of the mechanisms {', '.join(unknown)}, which are not known: hand them to load()")
     advisor = make(
         make_goal(**state["goal"]),
         SearchSpace(**state["space"]),
@@ -84,8 +117,9 @@ def read(path: Path, make: "type[Advisor]") -> "Advisor":
         budget=Budget(**state["budget"]),
         reactor=Reactor(**state["reactor"]),
         optics=Optics(**state["optics"]),
+        mechanisms={name: known[name] for name in stored} or known,
         seed=state["seed"],
-        particles=len(state["particles"]),
+        **({"particles": state["particles"]} if state["schema_version"] > 1 else {}),
         checkpoint_path=path,
     )
     trials = advisor.trials
@@ -94,15 +128,25 @@ def read(path: Path, make: "type[Advisor]") -> "Advisor":
     for one in state["suggestions"]:
         trials.suggest(_suggestion(one))
     for one in state["points"]:
-        outcome = {key: math.nan if value is None else value for key, value in one["outcome"].items()}
+        outcome = {key: _or_nan(value) for key, value in one["outcome"].items()}
         trials.points.append(
             Point(one["trial_id"], Condition(**one["nominal"]), Condition(**one["condition"]), outcome)
         )
-    advisor.posterior.restore(
-        np.array(state["particles"]),
-        [one.condition for one in trials.points],
-        [Observation.from_record(one.outcome) for one in trials.points],
-    )
+    conditions = [one.condition for one in trials.points]
+    observations = [Observation.from_record(one.outcome) for one in trials.points]
+    belief = advisor.belief
+    suits = {name: list(one.mechanism.constants) for name, one in belief.posteriors.items()}
+    if suits != {name: one["constants"] for name, one in stored.items()}:
+        for condition, observation in zip(conditions, observations, strict=True):
+            belief.update([condition], [observation])
+        return advisor
+    belief.conditions, belief.observations = conditions, observations
+    belief.checks = [
+        Check(condition, np.array([_or_nan(miss) for miss in one["misses"]]), one["p_value"])
+        for condition, one in zip(conditions, state["checks"], strict=True)
+    ]
+    for name, one in stored.items():
+        belief.posteriors[name].restore(np.array(one["z"]), one["log_evidence"], conditions, observations)
     return advisor
 
 

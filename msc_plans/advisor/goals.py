@@ -1,13 +1,13 @@
 """What a campaign is after."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from msc_plans.analysis.accumulation import ACCUMULATED_RATIO
 from msc_plans.condition import Condition
-from msc_plans.kinetics.palencia import FAMILIES
+from msc_plans.kinetics.mechanism_file import FAMILIES
 
-__all__ = ["GOALS", "Goal", "MapGoal", "MaximiseGoal", "make_goal"]
+__all__ = ["GOALS", "DiscriminateGoal", "Goal", "LearnGoal", "MapGoal", "MaximiseGoal", "make_goal"]
 
 
 def _check_family(family: str) -> None:
@@ -23,8 +23,8 @@ class MapGoal:
     ----------
     family : str
         The family.
-    residence_time : float
-        The map is over the candidates at this residence time, s.
+    residence_time : float, optional
+        The map is over the candidates at this residence time, s; over all of them without one.
     threshold : float
         Accumulated means: height of at least this share of (NC first maximum + 465 nm band + 2 % of the
         height at full conversion).
@@ -35,7 +35,7 @@ class MapGoal:
 
     name: ClassVar[str] = "map"
     family: str = "CdSe-437"
-    residence_time: float = 14.0
+    residence_time: float | None = 14.0
     threshold: float = ACCUMULATED_RATIO
     confirm_edges: bool = True
 
@@ -52,6 +52,8 @@ class MapGoal:
         ValueError
             No candidate has the goal's residence time.
         """
+        if self.residence_time is None:
+            return candidates
         cells = [one for one in candidates if abs(one.residence_time / self.residence_time - 1) < 0.02]
         if not cells:
             times = ", ".join(f"{one:g}" for one in sorted({c.residence_time for c in candidates}))
@@ -59,38 +61,82 @@ class MapGoal:
         return cells
 
     def __str__(self) -> str:
-        return f"map where {self.family} accumulates at {self.residence_time:g} s"
+        where = "" if self.residence_time is None else f" at {self.residence_time:g} s"
+        return f"map where {self.family} accumulates{where}"
 
 
 @dataclass(frozen=True)
 class MaximiseGoal:
-    """Find the condition with the most of a family (largest band height).
+    """Find the condition with the most of a family, or with the purest.
 
     Parameters
     ----------
     family : str
         The family.
-    threshold : float
-        Ratio from which the family counts as accumulated in predictions.
+    by : str
+        ``"amount"``: the height of its band; ``"purity"``: the ratio that decides 'accumulated'.
     """
 
     name: ClassVar[str] = "maximise"
     family: str = "CdSe-437"
-    threshold: float = ACCUMULATED_RATIO
+    by: Literal["amount", "purity"] = "amount"
 
     def __post_init__(self) -> None:
         _check_family(self.family)
+        if self.by not in ("amount", "purity"):
+            raise ValueError(f"by must be 'amount' or 'purity', not {self.by!r}")
 
     def targets(self, candidates: list[Condition]) -> list[Condition]:
         """Return all candidates: each may be the best."""
         return candidates
 
     def __str__(self) -> str:
-        return f"find the most {self.family}"
+        return f"find the {'most' if self.by == 'amount' else 'purest'} {self.family}"
 
 
-Goal = MapGoal | MaximiseGoal
-GOALS: dict[str, type[Goal]] = {one.name: one for one in (MapGoal, MaximiseGoal)}
+@dataclass(frozen=True)
+class DiscriminateGoal:
+    """Find out which mechanism it is.
+
+    Parameters
+    ----------
+    certainty : float
+        Probability of one mechanism at which the question is settled.
+    """
+
+    name: ClassVar[str] = "discriminate"
+    family: ClassVar[str] = "CdSe-437"
+    certainty: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.certainty < 1:
+            raise ValueError(f"certainty must be between 0.5 and 1, not {self.certainty!r}")
+
+    def targets(self, candidates: list[Condition]) -> list[Condition]:
+        """Return all candidates."""
+        return candidates
+
+    def __str__(self) -> str:
+        return "find out which mechanism it is"
+
+
+@dataclass(frozen=True)
+class LearnGoal:
+    """Learn the rate constants."""
+
+    name: ClassVar[str] = "learn"
+    family: ClassVar[str] = "CdSe-437"
+
+    def targets(self, candidates: list[Condition]) -> list[Condition]:
+        """Return all candidates."""
+        return candidates
+
+    def __str__(self) -> str:
+        return "learn the rate constants"
+
+
+Goal = MapGoal | MaximiseGoal | DiscriminateGoal | LearnGoal
+GOALS: dict[str, type[Goal]] = {one.name: one for one in (MapGoal, MaximiseGoal, DiscriminateGoal, LearnGoal)}
 
 
 def make_goal(name: str, **settings: object) -> Goal:
@@ -106,5 +152,5 @@ def make_goal(name: str, **settings: object) -> Goal:
     known = [one.name for one in fields(GOALS[name])]
     unknown = sorted(set(settings) - set(known))
     if unknown:
-        raise ValueError(f"goal {name!r} has no setting {', '.join(unknown)}; it has {', '.join(known)}")
+        raise ValueError(f"goal {name!r} has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
     return GOALS[name](**settings)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from msc_plans.advisor.cost import Cost
 from msc_plans.condition import Condition
+from msc_plans.kinetics.observation import QUANTITIES, heights_of, ratio_of
 
 __all__ = ["Cell", "Interval", "Prediction", "Suggestion"]
 
@@ -54,6 +55,31 @@ class Prediction:
     nc_wavelength_nm_high: NDArray[np.float64]
     nc_height: NDArray[np.float64]
 
+    @classmethod
+    def of(
+        cls,
+        draws: NDArray[np.float64],
+        conditions: Sequence[Condition],
+        family: str,
+        threshold: float,
+        full_height: float,
+    ) -> "Prediction":
+        """Summarise draws of shape (draws, conditions, quantities); ``full_height`` in absorbance."""
+
+        def middle(name: str, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            low, high = np.percentile(values, [2.5, 97.5], axis=0)
+            return {name: values.mean(axis=0), f"{name}_low": low, f"{name}_high": high}
+
+        heights, ratio = heights_of(draws) * full_height, ratio_of(draws, family)
+        return cls(
+            tuple(conditions),
+            **middle("height", heights[..., QUANTITIES.index(family)]),
+            **middle("ratio", ratio),
+            **middle("nc_wavelength_nm", draws[..., QUANTITIES.index("NC maximum")]),
+            probability=(ratio >= threshold).mean(axis=0),
+            nc_height=heights[..., QUANTITIES.index("NC height")].mean(axis=0),
+        )
+
     def interval(self, name: str, number: int) -> Interval:
         """Return the interval of ``height``, ``ratio`` or ``nc_wavelength_nm`` at one condition."""
         low, high = getattr(self, f"{name}_low"), getattr(self, f"{name}_high")
@@ -69,19 +95,22 @@ class Cell:
     condition : Condition
         The condition.
     probability : float
-        P(accumulated), from the measurement where there is one, else from the model.
+        P(accumulated).
+    ratio : float
+        Median of the ratio that decides it.
     measured : bool
         Whether it was measured.
     """
 
     condition: Condition
     probability: float
+    ratio: float
     measured: bool
 
     @property
     def decided(self) -> bool:
-        """Whether nothing more is to be gained: measured, or certain to 5 %."""
-        return self.measured or not 0.05 < self.probability < 0.95
+        """Whether nothing more is to be gained: measured, or certain to 2.5 %."""
+        return self.measured or not 0.025 < self.probability < 0.975
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Reasons in a chemist's words."""
 
+from collections.abc import Mapping
+
 from msc_plans.advisor.cost import Cost
-from msc_plans.advisor.goals import Goal, MaximiseGoal
+from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MaximiseGoal
 from msc_plans.condition import Condition
 
 __all__ = ["reason"]
@@ -12,8 +14,11 @@ def reason(
     condition: Condition,
     share: float,
     edge: tuple[Condition, Condition] | None,
-    begun: bool,
+    gain: float,
+    mechanisms: Mapping[str, float],
     cost: Cost,
+    *,
+    begun: bool,
 ) -> str:
     """Return one sentence saying why a condition is suggested.
 
@@ -27,32 +32,45 @@ def reason(
         P(accumulated) there.
     edge : pair of Condition, optional
         The edge of the window the condition lies at.
-    begun : bool
-        Whether anything was measured yet.
+    gain : float
+        What it promises in the goal's own measure.
+    mechanisms : mapping
+        Probability of each mechanism.
     cost : Cost
         What it costs.
+    begun : bool
+        Whether anything was measured yet.
     """
     family, where = goal.family, f"{condition.growth_temperature:g} °C"
     if condition.nucleation_temperature != condition.growth_temperature:
         where = f"{condition.nucleation_temperature:g} → {where}"
+    timed = f"{where}, {condition.residence_time:g} s"
     if isinstance(goal, MaximiseGoal):
         start = "is expected to give" if begun else "is the model's first guess for"
-        return f"{where}, {condition.residence_time:g} s {start} the most {family}, or to rule it out; {cost}"
+        return f"{timed} {start} the {'most' if goal.by == 'amount' else 'purest'} {family}, or to rule it out; {cost}"
+    if isinstance(goal, DiscriminateGoal):
+        first, second = sorted(mechanisms, key=lambda name: -mechanisms[name])[:2]
+        between = f"{first} ({mechanisms[first]:.2f}) from {second} ({mechanisms[second]:.2f})"
+        return f"{timed} tells {between} best, {gain:.2f} bit; {cost}"
+    if isinstance(goal, LearnGoal):
+        return f"{timed} tells most about the rate constants, {gain:.1f} bit; {cost}"
     if not begun:
         return (
-            f"nothing is measured yet, and {where} tells most about where {family} accumulates "
+            f"nothing is measured yet, and {timed} tells most about where {family} accumulates "
             f"(P = {share:.2f}); {cost}"
         )
     if edge is not None:
         low, high = (f"{one.growth_temperature:g}" for one in edge)
         between = f"the edge of the {family} window between {low} and {high} °C"
+        if goal.residence_time is None:
+            between += f" at {condition.residence_time:g} s"
         if 0.05 < share < 0.95:
             return f"{between} is the least certain (P = {share:.2f}); {cost}"
         return f"{between} is so far the model's word only, and {where} confirms it (P = {share:.2f}); {cost}"
     if 0.2 <= share <= 0.8:
-        return f"whether {family} accumulates at {where} is open (P = {share:.2f}); {cost}"
+        return f"whether {family} accumulates at {timed} is open (P = {share:.2f}); {cost}"
     expected = "accumulated" if share > 0.5 else "absent"
     return (
-        f"{family} is expected to be {expected} at {where} (P = {share:.2f}), which this tests "
+        f"{family} is expected to be {expected} at {timed} (P = {share:.2f}), which this tests "
         f"for its neighbours too; {cost}"
     )

@@ -1,29 +1,36 @@
-"""Reaction mechanisms as data: species, steps with mass-action rate laws, priors of their rate constants.
+"""Reaction mechanisms as data: species, steps, rate laws, and what is believed of their rate constants.
 
-A step runs at the rate ``r = k · Π [species]^order`` (mM/s) with the Arrhenius constant
+A step runs at the rate (mmol L⁻¹ s⁻¹) ``r = k · Π factors`` with one to three factors (a species twice: second order)
+and the Arrhenius constant
 
-``k(T) = 10^log10_k · exp(-E/R · (1/T − 1/T_ref))``,  T_ref = 553.15 K (280 °C)
+``k(T) = 10^log10_k · exp(−E/R · (1/T − 1/T_ref))``,  T_ref = 553.15 K (280 °C).
 
-and changes each species by ``stoichiometry · r``. The reference temperature lies inside the explored range,
-which keeps ``log10_k`` and ``E`` nearly uncorrelated. Concentrations are mM in the solution at 25 °C.
+The reference lies inside the explored range, which keeps ``log10_k`` and ``E`` nearly uncorrelated. Concentrations
+are mmol/L in the solution at 25 °C; every species holds a number of CdSe units, and no step may make or lose any.
 
-Every species has a content of CdSe units; a step that makes or loses units is refused. Nanocrystals are
-carried as two moments: their number (content 0) and the CdSe units in them (content 1), whose quotient is
-the mean size.
+Nanocrystals are a population. Of n units each, they take up monomer at their surface, ``dn/dt = k [M] n^(2/3)``, so
+``x = n^(1/3)`` grows at ``k [M]/3`` whatever its size, and the moments ``Σ x^j``, j = 0 … 3, close exactly (Hulburt &
+Katz, *Chem. Eng. Sci.* 1964, 19, 555): number, sum of radii, surface, CdSe units. They also return whole crystals to
+monomer, at one rate for all sizes: the loss of number that ripening makes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["REFERENCE_TEMPERATURE", "Mechanism", "Prior", "Species", "Step"]
+__all__ = ["MOMENTS", "NC", "REFERENCE_TEMPERATURE", "Constant", "Mechanism", "Nanocrystals", "Prior", "Step", "Term"]
 
-REFERENCE_TEMPERATURE = 280.0
+REFERENCE_TEMPERATURE: Final = 280.0
 """Temperature at which ``log10_k`` is stated, °C."""
-
-MAX_REACTANTS = 3
+NC: Final = "NC"
+"""What steps call a new nanocrystal."""
+MOMENTS: Final = ("NC x0", "NC x1", "NC x2", "NC x3")
+"""Species that carry the population: Σ xʲ with x = n^(1/3), mmol/L."""
+MOST_FACTORS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -34,73 +41,102 @@ class Prior:
     ----------
     mean, sigma : float
         Centre and standard deviation, in the unit of the quantity.
-    reason : str
+    source : str
         The source, or the argument, in one sentence.
     """
 
     mean: float
     sigma: float
-    reason: str
+    source: str
 
     def __post_init__(self) -> None:
         if not self.sigma > 0:
-            raise ValueError(f"a prior needs a sigma above 0, not {self.sigma!r} ({self.reason})")
+            raise ValueError(f"a prior needs a sigma above 0, not {self.sigma!r} ({self.source})")
 
 
 @dataclass(frozen=True)
-class Species:
-    """One species of a mechanism.
+class Constant:
+    """A rate constant.
 
     Parameters
     ----------
-    name : str
-        Its name, e.g. ``"CdSe-437"``.
-    content : float
-        CdSe units in one of it.
-    entry_content : float, optional
-        Typical content for the error scale where ``content`` is 0 (a number of nanocrystals).
+    log10_k : Prior
+        Decadic logarithm of k at 280 °C; k in s⁻¹ (mmol/L)^(1 − number of factors).
+    energy_kj_mol : Prior
+        Activation energy.
     """
 
-    name: str
-    content: float
-    entry_content: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.content >= 0:
-            raise ValueError(f"species {self.name!r}: content must be 0 or more, not {self.content!r}")
+    log10_k: Prior
+    energy_kj_mol: Prior
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what it changes, how its rate depends on concentrations, and what is believed of its
-    constant.
+    """One step.
 
     Parameters
     ----------
     name : str
         Its name, e.g. ``"403 to 437"``.
-    stoichiometry : mapping
-        Change of each species per event (negative: consumed).
-    orders : mapping
-        Order of the rate in each species. 1 and 2 are mass action; fractions (1/3, 2/3) state a surface.
-    log10_k : Prior
-        Decadic logarithm of k at 280 °C, k in s⁻¹ mM^(1 − sum of orders).
-    activation_energy : Prior
-        E in kJ/mol.
+    consumes, makes : mapping
+        How many of each species an event takes and gives.
+    rate : tuple of str
+        Factors of the rate.
+    constant : Constant
+        Its rate constant.
     """
 
     name: str
-    stoichiometry: Mapping[str, float]
-    orders: Mapping[str, float]
-    log10_k: Prior
-    activation_energy: Prior
+    consumes: Mapping[str, float]
+    makes: Mapping[str, float]
+    rate: tuple[str, ...]
+    constant: Constant
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.orders) <= MAX_REACTANTS:
-            raise ValueError(f"step {self.name!r}: needs 1 to {MAX_REACTANTS} reactants, got {len(self.orders)}")
-        for name, order in self.orders.items():
-            if not order > 0:
-                raise ValueError(f"step {self.name!r}: the order in {name!r} must be above 0, not {order!r}")
+        if not 1 <= len(self.rate) <= MOST_FACTORS:
+            raise ValueError(f"step {self.name!r}: its rate needs 1 to {MOST_FACTORS} factors, not {len(self.rate)}")
+        for kind, amounts in (("consumes", self.consumes), ("makes", self.makes)):
+            for species, amount in amounts.items():
+                if not amount > 0:
+                    raise ValueError(f"step {self.name!r} {kind} {species}: must be above 0, not {amount!r}")
+        idle = sorted(set(self.consumes) - set(self.rate))
+        if idle:
+            raise ValueError(
+                f"step {self.name!r} consumes {', '.join(idle)}, which its rate doesn't depend on: "
+                "it would go on with nothing left"
+            )
+
+
+@dataclass(frozen=True)
+class Nanocrystals:
+    """The population of nanocrystals.
+
+    Parameters
+    ----------
+    units : float
+        CdSe units of a new one.
+    growth : Constant
+        Of dn/dt = k [M] n^(2/3).
+    dissolution : Constant
+        Of the return of whole crystals to monomer, s⁻¹.
+    """
+
+    units: float
+    growth: Constant
+    dissolution: Constant
+
+    def __post_init__(self) -> None:
+        if not self.units > 0:
+            raise ValueError(f"nanocrystals need more than 0 units, not {self.units!r}")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One product of concentrations, and what it changes: what the solver sees of a step."""
+
+    constant: int
+    factors: tuple[int, ...]
+    changes: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -109,89 +145,122 @@ class Mechanism:
 
     Parameters
     ----------
-    name : str
-        Its name.
-    species : tuple of Species
-        The species; the first one is fed to the reactor.
+    name, title : str
+        Its name, and one line on what it says.
+    species : mapping
+        CdSe units in one of each; the first is fed to the reactor.
     steps : tuple of Step
         The steps.
+    nanocrystals : Nanocrystals, optional
+        Needed where a step makes `NC`.
+    monomer : str
+        The species that nanocrystals grow from and return to.
 
     Raises
     ------
     ValueError
-        A name occurs twice, a step names an unknown species, or a step does not keep the CdSe units.
+        A name occurs twice, a step names an unknown species or does not keep the CdSe units.
     """
 
     name: str
-    species: tuple[Species, ...]
+    title: str
+    species: Mapping[str, float]
     steps: tuple[Step, ...]
-    index: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    nanocrystals: Nanocrystals | None = None
+    monomer: str = "M"
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Of all species that are integrated."""
+    terms: tuple[Term, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for kind, names in (
-            ("species", [one.name for one in self.species]),
-            ("step", [one.name for one in self.steps]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"mechanism {self.name!r}: {kind} {', '.join(twice)} given more than once")
-        index = {one.name: number for number, one in enumerate(self.species)}
-        object.__setattr__(self, "index", index)
-        for step in self.steps:
-            unknown = sorted((set(step.stoichiometry) | set(step.orders)) - set(index))
+        steps = [step.name for step in self.steps]
+        twice = sorted({name for name in steps if steps.count(name) > 1})
+        if twice:
+            raise ValueError(f"mechanism {self.name!r}: step {', '.join(twice)} given more than once")
+        for name, units in self.species.items():
+            if not units > 0:
+                raise ValueError(f"species {name!r}: must hold more than 0 CdSe units, not {units!r}")
+        if self.nanocrystals is not None and self.monomer not in self.species:
+            raise ValueError(
+                f"mechanism {self.name!r}: nanocrystals grow from {self.monomer!r}, which is none of its species"
+            )
+        object.__setattr__(self, "names", (*self.species, *(MOMENTS if self.nanocrystals else ())))
+        object.__setattr__(self, "terms", tuple(self._terms()))
+
+    def _terms(self) -> Iterator[Term]:
+        known = dict(self.species) | ({NC: self.nanocrystals.units} if self.nanocrystals else {})
+        for number, step in enumerate(self.steps):
+            unknown = sorted(({*step.consumes, *step.makes} - set(known)) | (set(step.rate) - set(self.species)))
             if unknown:
                 raise ValueError(
-                    f"step {step.name!r}: unknown species {', '.join(unknown)}; known are {', '.join(index)}"
+                    f"step {step.name!r}: unknown species {', '.join(unknown)}; known are {', '.join(known)}"
                 )
-            made = sum(change * self.species[index[name]].content for name, change in step.stoichiometry.items())
-            if made != 0:
-                raise ValueError(f"step {step.name!r} is not balanced: it makes {made:g} CdSe units per event")
+            if NC in step.consumes:
+                raise ValueError(f"step {step.name!r}: what nanocrystals do is said by the table 'nanocrystals'")
+            made = sum(known[name] * amount for name, amount in step.makes.items())
+            used = sum(known[name] * amount for name, amount in step.consumes.items())
+            if abs(made - used) > 1e-9 * used:
+                raise ValueError(
+                    f"step {step.name!r} is not balanced: it consumes {used:g} CdSe units and makes {made:g}"
+                )
+            changes = {name: -amount for name, amount in step.consumes.items()}
+            for name, amount in step.makes.items():
+                for target, share in self._population().items() if name == NC else ((name, 1.0),):
+                    changes[target] = changes.get(target, 0.0) + amount * share
+            yield self._term(number, step.rate, changes)
+        if self.nanocrystals is None:
+            return
+        growth, dissolution = len(self.steps), len(self.steps) + 1
+        for j in (1, 2, 3):
+            loss = {self.monomer: -1.0} if j == 3 else {}
+            yield self._term(growth, (self.monomer, MOMENTS[j - 1]), {MOMENTS[j]: j / 3, **loss})
+        for j in range(4):
+            gain = {self.monomer: 1.0} if j == 3 else {}
+            yield self._term(dissolution, (MOMENTS[j],), {MOMENTS[j]: -1.0, **gain})
+
+    def _population(self) -> dict[str, float]:
+        """Moments of one new nanocrystal."""
+        units = self.nanocrystals.units if self.nanocrystals else 0.0
+        return {name: units ** (j / 3) for j, name in enumerate(MOMENTS)}
+
+    def _term(self, constant: int, factors: tuple[str, ...], changes: Mapping[str, float]) -> Term:
+        return Term(
+            constant,
+            tuple(self.index[name] for name in factors),
+            tuple((self.index[name], change) for name, change in changes.items() if change),
+        )
 
     @cached_property
-    def contents(self) -> np.ndarray:
-        """CdSe units in one of each species."""
-        return np.array([one.content for one in self.species])
+    def index(self) -> Mapping[str, int]:
+        """Place of each integrated species."""
+        return {name: number for number, name in enumerate(self.names)}
 
     @cached_property
-    def error_weights(self) -> np.ndarray:
-        """Units that turn each concentration into mM of CdSe, for the solver's absolute error."""
-        return np.array([one.content or one.entry_content or 1.0 for one in self.species])
+    def contents(self) -> NDArray[np.float64]:
+        """CdSe units that one of each integrated species counts; of the moments only Σ x³ does."""
+        return np.array([*self.species.values(), *([0.0, 0.0, 0.0, 1.0] if self.nanocrystals else [])])
 
     @cached_property
-    def stoichiometry(self) -> np.ndarray:
-        """Change of each species per event, shape (steps, species)."""
-        matrix = np.zeros((len(self.steps), len(self.species)))
-        for row, step in enumerate(self.steps):
-            for name, change in step.stoichiometry.items():
-                matrix[row, self.index[name]] = change
-        return matrix
+    def error_weights(self) -> NDArray[np.float64]:
+        """Units that turn each concentration into mmol/L of CdSe, for the solver's absolute error."""
+        units = self.nanocrystals.units if self.nanocrystals else 1.0
+        moments = [units ** (1 - j / 3) for j in range(4)] if self.nanocrystals else []
+        return np.array([*self.species.values(), *moments])
 
     @cached_property
-    def reactants(self) -> np.ndarray:
-        """Index of the species each rate depends on, shape (steps, 3); -1 where there is none."""
-        table = np.full((len(self.steps), MAX_REACTANTS), -1, dtype=np.int64)
-        for row, step in enumerate(self.steps):
-            table[row, : len(step.orders)] = [self.index[name] for name in step.orders]
-        return table
+    def constants(self) -> Mapping[str, Constant]:
+        """Rate constants by name, in the order of the parameters."""
+        own = {step.name: step.constant for step in self.steps}
+        if self.nanocrystals:
+            own |= {"NC growth": self.nanocrystals.growth, "NC dissolution": self.nanocrystals.dissolution}
+        return own
 
     @cached_property
-    def orders(self) -> np.ndarray:
-        """Order of the rate in each reactant, shape (steps, 3)."""
-        table = np.zeros((len(self.steps), MAX_REACTANTS))
-        for row, step in enumerate(self.steps):
-            table[row, : len(step.orders)] = list(step.orders.values())
-        return table
-
-    @cached_property
-    def prior_mean(self) -> np.ndarray:
-        """Prior means: ``log10_k`` of all steps, then ``E`` (kJ/mol) of all steps."""
-        return np.array([s.log10_k.mean for s in self.steps] + [s.activation_energy.mean for s in self.steps])
-
-    @cached_property
-    def prior_sigma(self) -> np.ndarray:
-        """Prior standard deviations, in the order of :attr:`prior_mean`."""
-        return np.array([s.log10_k.sigma for s in self.steps] + [s.activation_energy.sigma for s in self.steps])
+    def priors(self) -> tuple[Prior, ...]:
+        """Of ``log10_k`` of all constants, then of ``E`` of all."""
+        constants = self.constants.values()
+        return (*(one.log10_k for one in constants), *(one.energy_kj_mol for one in constants))
 
     def __len__(self) -> int:
-        """Return the number of rate parameters: two a step."""
-        return 2 * len(self.steps)
+        """Return the number of rate parameters."""
+        return 2 * len(self.constants)

@@ -1,70 +1,85 @@
-"""From concentrations to what the spectrometer's analysis reports, and how likely a report is.
+"""From concentrations to what the analysis reports of one condition.
 
-A band's height is taken relative to ``A_full``, the first-maximum height if all CdSe were nanocrystals of
-3.6 nm. Yu 2003 gives ε = 5857 D^2.65 L mol⁻¹ cm⁻¹ per particle, and a particle holds n ∝ D³ units, so that
+Heights of bands are shares of ``A_full``, the first-maximum height if all CdSe were nanocrystals of 3.6 nm. Yu et al.
+(*Chem. Mater.* 2003, 15, 2854) give ε = 5857 D^2.65 L mol⁻¹ cm⁻¹ a particle, and a particle holds n ∝ D³ units, so
 
-``height / A_full = gain · (CdSe fraction in the species) · (D / 3.6 nm)^(−0.35)``
+``height / A_full = gain · (share of the CdSe in the species) · (D / 3.6 nm)^(−0.35)``.
 
-with D of the family, or of the mean nanocrystal. For the families this extrapolates a curve calibrated on
-nanocrystals, and the height of a broad band is less than Yu's: one gain for the families and one for the
-nanocrystals are inferred with the rate constants. The nanocrystal maximum follows from the mean size by the
-sizing curve of Yu et al., Chem. Mater. 2003, 15, 2854 (λ, D in nm):
+For the families this extrapolates a curve calibrated on nanocrystals, and a broader band is lower: one gain for the
+families and one for the nanocrystals are inferred with the rate constants. The nanocrystals' maximum follows from
+their diameter by Yu's sizing curve (λ, D in nm; checked for 1.5–8 nm; 572 nm ↔ 3.6 nm),
 
-``D = 1.6122e-9 λ⁴ − 2.6575e-6 λ³ + 1.6242e-3 λ² − 0.4277 λ + 41.57``
+``D = 1.6122e-9 λ⁴ − 2.6575e-6 λ³ + 1.6242e-3 λ² − 0.4277 λ + 41.57``,
 
-inverted by interpolation. Checked range of the curve: 1.5–8 nm; 572 nm ↔ 3.6 nm.
+their width from 0.12 eV of a single size and the spread of sizes along it. An ensemble's diameter is weighted by what
+each size absorbs, D^2.65. SAXS reports the mean radius by volume and the volume fraction of all particles.
+
+What is compared are `QUANTITIES`, each on a scale on which errors are alike: ``ln(height + 0.002)``, so that a family
+that was looked for and not seen tells as much as its limit of detection, nm for the maximum, ``ln`` for the others.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_ndtr
 
-from msc_plans.kinetics.mechanism import Mechanism, Prior
-from msc_plans.kinetics.palencia import FAMILIES, NC_NUMBER, NC_UNITS
+from msc_plans.kinetics.mechanism import MOMENTS, Mechanism, Prior
+from msc_plans.kinetics.mechanism_file import FAMILIES
 
 __all__ = [
+    "GAIN_PRIORS",
+    "HEIGHT_SOFT",
+    "OPTIONAL_KEYS",
     "OUTCOME_KEYS",
-    "Discrepancy",
+    "QUANTITIES",
     "Observation",
     "Optics",
-    "Predicted",
     "diameter_nm",
-    "log_likelihood",
+    "heights_of",
     "predict",
+    "ratio_of",
     "wavelength_nm",
 ]
 
-FAMILY_WAVELENGTHS = np.array([float(family.removeprefix("CdSe-")) for family in FAMILIES])
-REFERENCE_DIAMETER = 3.6
-UNIT_VOLUME = 0.0562
-"""Volume of one CdSe unit in wurtzite, nm³."""
-
-UNUSABLE = -1e6
-"""ln p of a parameter set that cannot be integrated."""
-
-RATIO_FLOOR = 0.02
-"""Share of the full-conversion height in the denominator of the ratio, as the project defines
-'accumulated'."""
-
-OUTCOME_KEYS = (
-    *(
-        f"{family}_{ending}"
-        for family in FAMILIES
-        for ending in ("height", "height_sigma", "probability", "ratio", "ratio_sigma")
-    ),
-    *("nc_wavelength_nm", "nc_wavelength_nm_sigma", "nc_height", "nc_height_sigma"),
-    *("full_conversion_height", "noise"),
+QUANTITIES: Final = (*FAMILIES, "NC height", "NC maximum", "NC width", "SAXS radius", "SAXS volume fraction")
+"""What is observed, in this order along the last axis of predictions and observations."""
+HEIGHT_SOFT: Final = 0.002
+"""Added to a share before its logarithm: a blank's band is some such share of full conversion."""
+RATIO_FLOOR: Final = 0.02
+"""Share of the full-conversion height in the denominator of the ratio, as the project defines 'accumulated'."""
+OUTCOME_KEYS: Final = (
+    *(f"{family}_{ending}" for family in FAMILIES for ending in ("height", "height_sigma")),
+    *("nc_wavelength_nm", "nc_wavelength_nm_sigma", "nc_height", "nc_height_sigma", "full_conversion_height", "noise"),
 )
-"""Keys of the flat outcome record of one condition; heights and noise in absorbance."""
-
-GAIN_PRIORS = (
+"""Keys that an outcome must have; heights and noise in absorbance. The numbers may be NaN: not found."""
+OPTIONAL_KEYS: Final = (
+    "nc_fwhm_nm",
+    "mean_radius_nm",
+    "mean_radius_nm_sigma",
+    "volume_fraction",
+    "volume_fraction_sigma",
+)
+"""Keys that are used where there are any."""
+GAIN_PRIORS: Final = (
     Prior(0.0, 0.4, "ln gain of the families: extrapolating Yu 2003 below its calibration"),
-    Prior(0.0, 0.2, "ln gain of the nanocrystals: their band is broadened by size"),
+    Prior(0.0, 0.3, "ln gain of the nanocrystals: Yu's scatter, and a band that is broader than his"),
 )
+
+_REFERENCE_NM = 3.6
+_UNIT_NM3 = 0.0562
+"""Volume of one CdSe unit in wurtzite."""
+_AVOGADRO_PER_NM3 = 6.02214076e-4
+"""mol/L to particles/nm³ is 0.602; mmol/L to it is this."""
+_EV_NM = 1239.84193
+_SINGLE_SIZE_EV = 0.12
+_WAVELENGTHS = np.array([float(family.removeprefix("CdSe-")) for family in FAMILIES])
+_RADII = np.array([0.5 * 1.39, 0.87, 0.94, 1.02])
+"""By SAXS (Palencia 2020); of 382 by its diameter."""
+_LEAST_DIAMETER, _MOST_DIAMETER = 1.9, 20.0
+_ABSORBED = 2.65
 
 
 def diameter_nm(wavelength: ArrayLike) -> NDArray[np.float64]:
@@ -75,6 +90,7 @@ def diameter_nm(wavelength: ArrayLike) -> NDArray[np.float64]:
 
 _TABLE_WAVELENGTH = np.linspace(360.0, 690.0, 661)
 _TABLE_DIAMETER = diameter_nm(_TABLE_WAVELENGTH)
+_TABLE_SLOPE = np.gradient(_EV_NM / _TABLE_WAVELENGTH, _TABLE_DIAMETER)
 
 
 def wavelength_nm(diameter: ArrayLike) -> NDArray[np.float64]:
@@ -96,57 +112,29 @@ class Optics:
 
     def full_conversion_height(self, cadmium_millimolar: float) -> float:
         """Return the absorbance at the first maximum if all CdSe were nanocrystals of 3.6 nm."""
-        units = math.pi / 6 * REFERENCE_DIAMETER**3 / UNIT_VOLUME
-        return 5857 * REFERENCE_DIAMETER**2.65 * cadmium_millimolar * 1e-3 / units * self.path_length_cm
-
-
-@dataclass(frozen=True)
-class Discrepancy:
-    """How wrong the model may be in detail, in standard deviations beside those of the measurement.
-
-    A plug-flow model with two moments for the nanocrystals cannot be right to the noise of the spectrometer.
-
-    Parameters
-    ----------
-    relative_height : float
-        Relative error of a predicted height.
-    absolute_height : float
-        Error of a predicted height as a share of the full-conversion height.
-    wavelength_nm : float
-        Error of the predicted nanocrystal maximum, nm.
-    degrees : float
-        Degrees of freedom of the Student t that judges residuals: a gross miss costs its logarithm only.
-    """
-
-    relative_height: float = 0.15
-    absolute_height: float = 0.005
-    wavelength_nm: float = 6.0
-    degrees: float = 4.0
+        units = math.pi / 6 * _REFERENCE_NM**3 / _UNIT_NM3
+        return 5857 * _REFERENCE_NM**_ABSORBED * cadmium_millimolar * 1e-3 / units * self.path_length_cm
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The outcome of one condition, from the flat record the analysis makes.
+    """What was seen at one condition.
 
-    Heights are absorbances; the order of the families is that of ``FAMILIES``. ``nc_wavelength`` is NaN
-    where no nanocrystals are seen.
+    Parameters
+    ----------
+    values, sigmas : ndarray, shape (quantities,)
+        On the scales of `QUANTITIES`; NaN where nothing is known.
+    full_height : float
+        Full-conversion height, absorbance.
     """
 
-    heights: NDArray[np.float64]
-    height_sigmas: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-    ratios: NDArray[np.float64]
-    ratio_sigmas: NDArray[np.float64]
-    nc_wavelength: float
-    nc_wavelength_sigma: float
-    nc_height: float
-    nc_height_sigma: float
+    values: NDArray[np.float64]
+    sigmas: NDArray[np.float64]
     full_height: float
-    noise: float
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> "Observation":
-        """Read a record with the keys of :data:`OUTCOME_KEYS`.
+        """Read a flat record with the keys of `OUTCOME_KEYS`, and of `OPTIONAL_KEYS` where there are any.
 
         Raises
         ------
@@ -156,50 +144,44 @@ class Observation:
         missing = [key for key in OUTCOME_KEYS if key not in record]
         if missing:
             raise ValueError(f"the point lacks the outcome {', '.join(missing)}")
-        values: dict[str, float] = {}
-        for key in OUTCOME_KEYS:
+        found: dict[str, float] = dict.fromkeys(OPTIONAL_KEYS, math.nan)
+        for key in (*OUTCOME_KEYS, *(key for key in OPTIONAL_KEYS if key in record)):
             try:
-                values[key] = float(record[key])  # type: ignore[arg-type]
+                found[key] = math.nan if record[key] is None else float(record[key])  # type: ignore[arg-type]
             except (TypeError, ValueError):
                 raise ValueError(f"the outcome {key} must be a number, not {record[key]!r}") from None
-        if not values["full_conversion_height"] > 0:
-            raise ValueError(f"full_conversion_height must be above 0, not {values['full_conversion_height']:g}")
+        full = found["full_conversion_height"]
+        if not 0 < full < math.inf:
+            raise ValueError(f"full_conversion_height must be above 0, not {full:g}")
+        blank = 5 * found["noise"] / full if found["noise"] > 0 else HEIGHT_SOFT
+        rows = [_height(found[f"{one}_height"], found[f"{one}_height_sigma"], full, blank) for one in FAMILIES]
+        rows.append(_height(found["nc_height"], found["nc_height_sigma"], full, blank))
+        maximum, sigma = found["nc_wavelength_nm"], found["nc_wavelength_nm_sigma"]
+        rows.append((maximum, sigma if math.isfinite(sigma) else 3.0))
+        width = found["nc_fwhm_nm"]
+        rows.append((math.log(width) if width > 0 else math.nan, 0.2))
+        for key, soft in (("mean_radius_nm", 0.0), ("volume_fraction", None)):
+            value, sigma = found[key], found[f"{key}_sigma"]
+            rows.append(_logarithm(value, sigma, soft))
+        values, sigmas = np.array(rows).T
+        return cls(np.where(np.isfinite(sigmas), values, math.nan), sigmas, full)
 
-        def families(ending: str) -> NDArray[np.float64]:
-            return np.array([values[f"{family}_{ending}"] for family in FAMILIES])
 
-        return cls(
-            families("height"), families("height_sigma"), families("probability"),
-            families("ratio"), families("ratio_sigma"),
-            values["nc_wavelength_nm"], values["nc_wavelength_nm_sigma"],
-            values["nc_height"], values["nc_height_sigma"],
-            values["full_conversion_height"], values["noise"],
-        )  # fmt: skip
+def _height(height: float, sigma: float, full: float, blank: float) -> tuple[float, float]:
+    """Logarithm of a share with its error; a band without a number was looked for and not found."""
+    share = max(height / full, 0.0) if math.isfinite(height) else 0.0
+    error = sigma / full if math.isfinite(sigma) and sigma >= 0 else blank
+    return math.log(share + HEIGHT_SOFT), max(error / (share + HEIGHT_SOFT), 0.01)
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """Predicted signals for every parameter set and condition, heights in units of the full-conversion
-    height.
+def _logarithm(value: float, sigma: float, soft: float | None) -> tuple[float, float]:
+    if not value > 0:
+        return math.nan, math.nan
+    offset = _VOLUME_SOFT if soft is None else soft
+    return math.log(value + offset), max(sigma / (value + offset) if math.isfinite(sigma) else 0.1, 0.005)
 
-    Parameters
-    ----------
-    heights : array, shape (sets, conditions, families)
-        Band heights.
-    nc_height, nc_wavelength : array, shape (sets, conditions)
-        Height and position (nm) of the nanocrystals' first maximum.
-    """
 
-    heights: NDArray[np.float64]
-    nc_height: NDArray[np.float64]
-    nc_wavelength: NDArray[np.float64]
-
-    def ratio(self, family: str) -> NDArray[np.float64]:
-        """Return the height of ``family`` over NC height + 465 nm height + 2 % of full conversion."""
-        rest = self.nc_height + RATIO_FLOOR
-        if family != "CdSe-465":
-            rest = rest + self.heights[..., FAMILIES.index("CdSe-465")]
-        return self.heights[..., FAMILIES.index(family)] / rest
+_VOLUME_SOFT = 1e-6
 
 
 def predict(
@@ -207,51 +189,79 @@ def predict(
     concentrations: NDArray[np.float64],
     log_gains: NDArray[np.float64],
     cadmium_millimolar: float,
-) -> Predicted:
-    """Return the signals of concentrations (sets, conditions, species) with ``log_gains`` (sets, 2)."""
-    concentrations = np.maximum(concentrations, 0.0)
-    gains = np.exp(log_gains)[:, None, :]
-    where = [mechanism.index[family] for family in FAMILIES]
-    fractions = concentrations[..., where] * mechanism.contents[where] / cadmium_millimolar
-    shape = (diameter_nm(FAMILY_WAVELENGTHS) / REFERENCE_DIAMETER) ** -0.35
-    units = concentrations[..., mechanism.index[NC_UNITS]]
-    number = concentrations[..., mechanism.index[NC_NUMBER]]
-    entry = mechanism.error_weights[mechanism.index[NC_NUMBER]]
-    mean_units = np.clip(units / np.maximum(number, 1e-12), entry, 1e5)
-    diameter = (6 / math.pi * UNIT_VOLUME * mean_units) ** (1 / 3)
-    nc_height = gains[..., 1] * units / cadmium_millimolar * (diameter / REFERENCE_DIAMETER) ** -0.35
-    return Predicted(gains[..., :1] * fractions * shape, nc_height, wavelength_nm(diameter))
-
-
-def _student(residual: NDArray[np.float64], sigma: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    return -np.log(sigma) - 0.5 * (degrees + 1) * np.log1p((residual / sigma) ** 2 / degrees)
-
-
-def log_likelihood(
-    predicted: Predicted, observed: Observation, column: int, errors: Discrepancy
 ) -> NDArray[np.float64]:
-    """Return ln p(observed | set) for condition number ``column`` of ``predicted``, up to a constant.
+    """Return the `QUANTITIES` of concentrations.
 
-    A height that was measured is judged by a Student t of the measurement's and the model's error together.
-    A band without a height counts as 'less than five times the noise', a probit in the predicted height.
+    Parameters
+    ----------
+    mechanism : Mechanism
+        What the species are; families it lacks have height 0.
+    concentrations : ndarray, shape (sets, conditions, species)
+        mmol/L.
+    log_gains : ndarray, shape (sets, 2)
+        ln gain of families and nanocrystals.
+    cadmium_millimolar : float
+        CdSe units fed.
+
+    Returns
+    -------
+    ndarray, shape (sets, conditions, quantities)
+        NaN throughout where the concentrations are.
     """
-    full = observed.full_height
-    usable = np.isfinite(predicted.nc_height[:, column]) & np.isfinite(predicted.heights[:, column]).all(axis=-1)
-    limit = 5 * (observed.noise / full if observed.noise > 0 else errors.absolute_height)
+    shares = np.maximum(concentrations * mechanism.contents, 0.0) / cadmium_millimolar
+    gains = np.exp(log_gains)
+    out = np.empty((*concentrations.shape[:2], len(QUANTITIES)))
+    families = np.zeros((*concentrations.shape[:2], len(FAMILIES)))
+    for number, family in enumerate(FAMILIES):
+        if family in mechanism.index:
+            families[..., number] = shares[..., mechanism.index[family]]
+    shape = (diameter_nm(_WAVELENGTHS) / _REFERENCE_NM) ** (_ABSORBED - 3)
+    out[..., : len(FAMILIES)] = np.log(gains[:, None, :1] * families * shape + HEIGHT_SOFT)
 
-    def judge(model: NDArray[np.float64], height: float, sigma: float) -> NDArray[np.float64]:
-        spread = np.sqrt(errors.absolute_height**2 + (errors.relative_height * model) ** 2)
-        if math.isfinite(height):
-            measured = sigma / full if math.isfinite(sigma) else limit / 5
-            return _student(height / full - model, np.hypot(spread, measured), errors.degrees)
-        return log_ndtr((limit - model) / spread)
+    crystals, mean, spread = _population(mechanism, concentrations, shares)
+    absorbing = np.clip(mean + _ABSORBED * spread**2 / mean, _LEAST_DIAMETER, _MOST_DIAMETER)
+    maximum = wavelength_nm(absorbing)
+    slope = np.interp(absorbing, _TABLE_DIAMETER, _TABLE_SLOPE)
+    width_ev = np.hypot(_SINGLE_SIZE_EV, 2.355 * slope * spread)
+    height = gains[:, None, 1] * crystals * (absorbing / _REFERENCE_NM) ** (_ABSORBED - 3) * _SINGLE_SIZE_EV / width_ev
+    first = len(FAMILIES)
+    out[..., first] = np.log(height + HEIGHT_SOFT)
+    out[..., first + 1] = maximum
+    out[..., first + 2] = np.log(width_ev * maximum**2 / _EV_NM)
+    volume = families.sum(axis=-1) + crystals
+    by_volume = np.clip(0.5 * (mean + 3 * spread**2 / mean), 0.5 * _LEAST_DIAMETER, 0.5 * _MOST_DIAMETER)
+    radius = (families @ _RADII + crystals * by_volume) / np.maximum(volume, 1e-12)
+    out[..., first + 3] = np.log(np.maximum(radius, 0.5))
+    out[..., first + 4] = np.log(volume * cadmium_millimolar * _AVOGADRO_PER_NM3 * _UNIT_NM3 + _VOLUME_SOFT)
+    out[~np.isfinite(concentrations).all(axis=-1)] = math.nan
+    return out
 
-    heights = np.where(usable[:, None], predicted.heights[:, column], 0.0)
-    total = judge(np.where(usable, predicted.nc_height[:, column], 0.0), observed.nc_height, observed.nc_height_sigma)
-    for number in range(len(FAMILIES)):
-        total = total + judge(heights[:, number], observed.heights[number], observed.height_sigmas[number])
-    if math.isfinite(observed.nc_wavelength):
-        measured = observed.nc_wavelength_sigma if math.isfinite(observed.nc_wavelength_sigma) else 0.0
-        sigma = np.full(len(total), math.hypot(errors.wavelength_nm, measured))
-        total = total + _student(observed.nc_wavelength - predicted.nc_wavelength[:, column], sigma, errors.degrees)
-    return np.where(usable & np.isfinite(total), total, UNUSABLE)
+
+def _population(
+    mechanism: Mechanism, concentrations: NDArray[np.float64], shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the CdSe in nanocrystals, mean and standard deviation of their diameter (nm)."""
+    if mechanism.nanocrystals is None:
+        nothing = np.zeros(concentrations.shape[:2])
+        return nothing, nothing + _LEAST_DIAMETER, nothing
+    x0, x1, x2, _ = (concentrations[..., mechanism.index[name]] for name in MOMENTS)
+    number = np.maximum(x0, 1e-15)
+    to_nm = (6 / math.pi * _UNIT_NM3) ** (1 / 3)
+    mean = np.clip(to_nm * x1 / number, _LEAST_DIAMETER, _MOST_DIAMETER)
+    variance = to_nm**2 * (x2 / number - (x1 / number) ** 2)
+    spread = np.sqrt(np.clip(variance, 0.0, (0.5 * mean) ** 2))
+    return shares[..., mechanism.index[MOMENTS[3]]], mean, spread
+
+
+def heights_of(quantities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of full conversion of families and nanocrystals, shape (…, families + 1)."""
+    return np.maximum(np.exp(quantities[..., : len(FAMILIES) + 1]) - HEIGHT_SOFT, 0.0)
+
+
+def ratio_of(quantities: NDArray[np.float64], family: str) -> NDArray[np.float64]:
+    """Return the height of ``family`` over NC height + 465 nm height + 2 % of full conversion, shape (…)."""
+    heights = heights_of(quantities)
+    rest = heights[..., len(FAMILIES)] + RATIO_FLOOR
+    if family != "CdSe-465":
+        rest = rest + heights[..., FAMILIES.index("CdSe-465")]
+    return heights[..., FAMILIES.index(family)] / rest

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism import Mechanism
-from msc_plans.kinetics.observation import RATIO_FLOOR, predict
-from msc_plans.kinetics.palencia import FAMILIES
+from msc_plans.kinetics.mechanism_file import FAMILIES
+from msc_plans.kinetics.observation import QUANTITIES, RATIO_FLOOR, heights_of, predict
 from msc_plans.kinetics.solver import Reactor, solve
 
 __all__ = ["outcome_record"]
@@ -50,19 +50,22 @@ def outcome_record(
     reactor = reactor or Reactor()
     rates, gains = parameters[None, : len(mechanism)], parameters[None, len(mechanism) :]
     concentrations = solve(mechanism, rates, [condition], reactor, rtol=1e-5)
-    signal = predict(mechanism, concentrations, gains, reactor.cadmium_millimolar)
+    quantities = predict(mechanism, concentrations, gains, reactor.cadmium_millimolar)
+    *families, crystals = heights_of(quantities)[0, 0]
+    maximum, width = quantities[0, 0, QUANTITIES.index("NC maximum")], quantities[0, 0, QUANTITIES.index("NC width")]
 
     def measured(height: float) -> float:
         factor = np.exp(relative_noise * rng.standard_normal())
         return max(0.0, float(height * full_conversion_height * factor + noise * rng.standard_normal()))
 
-    heights = {family: measured(signal.heights[0, 0, number]) for number, family in enumerate(FAMILIES)}
-    crystal = measured(signal.nc_height[0, 0])
+    heights = {family: measured(height) for family, height in zip(FAMILIES, families, strict=True)}
+    crystal = measured(crystals)
     seen = crystal > 5 * noise
     floor = RATIO_FLOOR * full_conversion_height
     record = {
-        "nc_wavelength_nm": float(signal.nc_wavelength[0, 0] + rng.standard_normal()) if seen else np.nan,
+        "nc_wavelength_nm": float(maximum + rng.standard_normal()) if seen else np.nan,
         "nc_wavelength_nm_sigma": 1.0 if seen else np.nan,
+        "nc_fwhm_nm": float(np.exp(width)) if seen else np.nan,
         "nc_height": crystal,
         "nc_height_sigma": noise + 0.02 * crystal,
         "full_conversion_height": full_conversion_height,

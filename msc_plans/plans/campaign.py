@@ -154,6 +154,8 @@ class _Campaign:
 
     def _measure(self, suggestion: Mapping[str, Any]) -> MsgGenerator[None]:
         condition, trial_id = Condition.from_mapping(suggestion), str(suggestion["_id"])
+        # An advisor that can compute in advance does so while ovens travel and the reactor flushes.
+        preparing = self.worker.submit(getattr(self.advisor, "prepare", lambda: None))
         uid = yield from condition_run(
             self.reactor,
             self.spectrometer,
@@ -165,4 +167,5 @@ class _Campaign:
         )
         outcome = yield from wait_for_future(self.results.outcome(uid), ANALYSIS_TIMEOUT_S)
         point = {"_id": trial_id, **condition.as_dict(), **outcome}
+        yield from wait_for_future(preparing, ANALYSIS_TIMEOUT_S)
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))

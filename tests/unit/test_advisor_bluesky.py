@@ -15,19 +15,20 @@ from ophyd.sim import SynAxis
 
 from msc_plans.advisor import Advisor
 from msc_plans.condition import Condition
-from msc_plans.kinetics.palencia import palencia_2020
+from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.synthetic import outcome_record
 
+MECHANISMS = {"sequential": mechanisms()["sequential"]}
 AXES = ("nucleation_temperature", "growth_temperature", "residence_time")
 
 
 def advisor(**settings):
-    return Advisor(particles=60, **settings)
+    return Advisor(particles=60, mechanisms=MECHANISMS, **settings)
 
 
 def outcome(condition):
-    mechanism = palencia_2020()
-    parameters = np.concatenate([mechanism.prior_mean, [0.0, 0.0]])
+    mechanism = MECHANISMS["sequential"]
+    parameters = np.array([*(prior.mean for prior in mechanism.priors), 0.0, 0.0])
     return outcome_record(mechanism, parameters, condition, np.random.default_rng(0))
 
 

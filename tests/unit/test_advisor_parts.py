@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 
 from msc_plans.advisor import Budget, Cost, CostModel, MapGoal, MaximiseGoal, SearchSpace, make_goal
-from msc_plans.advisor.acquisition import expected_improvement, information
+from msc_plans.advisor.acquisition import (
+    expected_improvement,
+    map_information,
+    mechanism_information,
+    precision,
+)
 from msc_plans.advisor.edges import edges_of
-from msc_plans.advisor.residual import Residual
 from msc_plans.condition import Condition
 
 
@@ -51,7 +55,7 @@ class TestGoals:
         assert make_goal("maximise", family="CdSe-465") == MaximiseGoal("CdSe-465")
 
     def test_unknown_names_are_refused_with_the_valid_ones(self):
-        with pytest.raises(ValueError, match="unknown goal 'win'; goals are map, maximise"):
+        with pytest.raises(ValueError, match="unknown goal 'win'; goals are map, maximise, discriminate, learn"):
             make_goal("win")
         with pytest.raises(ValueError, match="unknown family 'CdSe-500'; families are CdSe-382, CdSe-403"):
             make_goal("map", family="CdSe-500")
@@ -87,7 +91,7 @@ class TestAcquisition:
         edge = rng.uniform(0, 4, 2000)
         cells = edge[:, None] > np.arange(5)[None]
         outcomes = edge[:, None] - np.array([-9.0, 2.0]) + np.array([100.0, 0.0]) * rng.standard_normal((2000, 1))
-        noise, signal = information(outcomes, cells, np.zeros(2000, dtype=int))
+        noise, signal = map_information(outcomes, cells, np.zeros(2000, dtype=int))
         assert signal > 1.5
         assert noise < 0.1
 
@@ -96,38 +100,29 @@ class TestAcquisition:
         value = rng.standard_normal(2000)
         cells = (value > 0)[:, None]
         groups = (value > 0).astype(int)
-        assert information(value[:, None], cells, np.zeros(2000, dtype=int))[0] == pytest.approx(1.0, abs=0.1)
-        assert information(value[:, None], cells, groups)[0] == pytest.approx(0.0, abs=1e-9)
+        assert map_information(value[:, None], cells, np.zeros(2000, dtype=int))[0] == pytest.approx(1.0, abs=0.1)
+        assert map_information(value[:, None], cells, groups)[0] == pytest.approx(0.0, abs=1e-9)
 
     def test_improvement_counts_what_lies_above_the_best(self):
         draws = np.array([[0.0, 2.0], [4.0, 2.0]])
         assert expected_improvement(draws, 1.0) == pytest.approx([1.5, 1.0])
 
-
-class TestResidual:
-    measured = (equal(280), equal(300))
-
-    def corrected(self, at):
+    def test_an_outcome_that_settles_the_mechanism_tells_one_bit(self):
         rng = np.random.default_rng(0)
-        particles = rng.normal(5.0, 1.0, (4000, 1))
-        residual = Residual(self.measured, np.array([1.0, -1.0]), np.array([0.02, 0.02]), (0.3, 0.6))
-        return residual.correct(particles.repeat(2, 1), particles.repeat(len(at), 1), at, rng)
+        mechanism = np.repeat([0, 3], 500)
+        expected = np.zeros((1000, 3, 2))
+        expected[500:, 1, 0], expected[500:, 2, 0] = 2.0, 30.0
+        bits = mechanism_information(mechanism, expected, np.ones_like(expected), rng)
+        # nothing; two unit normals 2 apart (by quadrature: 0.486 bit); all
+        assert bits == pytest.approx([0.0, 0.486, 1.0], abs=0.05)
+        assert mechanism_information(mechanism[:500], expected[:500], np.ones((500, 3, 2)), rng).tolist() == [0, 0, 0]
 
-    def test_measured_conditions_dominate_and_far_ones_do_not(self):
-        draws = self.corrected([equal(280), equal(300), equal(290), Condition(450, 450, 14)])
-        assert draws.mean(axis=0)[:2] == pytest.approx([1.0, -1.0], abs=0.05)
-        assert draws.std(axis=0)[:2] == pytest.approx([0.02, 0.02], abs=0.02)
-        assert -1 < draws.mean(axis=0)[2] < 1
-        assert draws.mean(axis=0)[3] == pytest.approx(5.0, abs=0.3)
-        assert draws.std(axis=0)[2] > 3 * draws.std(axis=0)[0]
-
-    def test_without_measurements_only_doubt_is_added(self):
+    def test_precision_is_that_of_a_linear_measurement(self):
         rng = np.random.default_rng(0)
-        draws = Residual((), np.array([]), np.array([]), (0.5,)).correct(
-            np.zeros((4000, 0)), np.zeros((4000, 2)), [equal(280), equal(281)], rng
-        )
-        assert draws.std(axis=0) == pytest.approx([0.5, 0.5], rel=0.1)
-        assert np.corrcoef(draws.T)[0, 1] > 0.95
+        theta = rng.standard_normal((4000, 1))
+        expected = np.stack([np.hstack([0 * theta, theta]), np.hstack([3 * theta, 0 * theta])], axis=1)
+        bits = precision(expected, np.ones_like(expected))
+        assert bits == pytest.approx([0.5 * np.log2(2), 0.5 * np.log2(10)], rel=0.03)
 
 
 def test_edges_are_found_within_rows():

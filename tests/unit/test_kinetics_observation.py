@@ -4,32 +4,38 @@ import numpy as np
 import pytest
 
 from msc_plans.condition import Condition
+from msc_plans.kinetics.mechanism_file import FAMILIES, mechanisms
 from msc_plans.kinetics.observation import (
+    HEIGHT_SOFT,
     OUTCOME_KEYS,
-    Discrepancy,
+    QUANTITIES,
     Observation,
     Optics,
-    Predicted,
     diameter_nm,
-    log_likelihood,
+    heights_of,
+    predict,
+    ratio_of,
     wavelength_nm,
 )
-from msc_plans.kinetics.palencia import palencia_2020
 from msc_plans.kinetics.synthetic import outcome_record
+
+MECHANISM = mechanisms()["sequential"]
 
 
 def record(**changes):
-    mechanism = palencia_2020()
-    parameters = np.concatenate([mechanism.prior_mean, [0.0, 0.0]])
-    made = outcome_record(mechanism, parameters, Condition(290, 290, 14), np.random.default_rng(0))
-    return {**made, **changes}
+    parameters = np.array([*(prior.mean for prior in MECHANISM.priors), 0.0, 0.0])
+    return {**outcome_record(MECHANISM, parameters, Condition(290, 290, 14), np.random.default_rng(0)), **changes}
 
 
-def signals(height_437, nc_height=0.5, nc_wavelength=530.0):
-    heights = np.zeros((len(height_437), 1, 4))
-    heights[:, 0, 2] = height_437
-    shape = (len(height_437), 1)
-    return Predicted(heights, np.full(shape, nc_height), np.full(shape, nc_wavelength))
+def concentrations(**amounts):
+    """Of one set at one condition, mmol/L; ``nc`` is (number, units of each)."""
+    found = np.zeros((1, 1, len(MECHANISM.names)))
+    number, units = amounts.pop("nc", (0.0, 1.0))
+    for j in range(4):
+        found[..., MECHANISM.index[f"NC x{j}"]] = number * units ** (j / 3)
+    for name, amount in amounts.items():
+        found[..., MECHANISM.index[name.replace("_", "-")]] = amount
+    return found
 
 
 def test_the_sizing_curve_gives_the_papers_sizes_and_inverts():
@@ -43,33 +49,67 @@ def test_full_conversion_height_follows_yu():
     assert Optics(0.2).full_conversion_height(10.0) == pytest.approx(5857 * 3.6**2.65 * 0.01 / units * 0.2)
 
 
+def test_full_conversion_to_one_size_has_height_maximum_width_and_size_by_saxs():
+    units = math.pi / 6 * 3.6**3 / 0.0562
+    found = predict(MECHANISM, concentrations(nc=(10.0 / units, units)), np.zeros((1, 2)), 10.0)[0, 0]
+    by_name = dict(zip(QUANTITIES, found, strict=True))
+    assert heights_of(found)[-1] == pytest.approx(1.0, rel=1e-6)
+    assert by_name["NC maximum"] == pytest.approx(572.0, abs=1.0)
+    # 0.12 eV at 572 nm
+    assert math.exp(by_name["NC width"]) == pytest.approx(0.12 * by_name["NC maximum"] ** 2 / 1239.84, rel=1e-5)
+    assert math.exp(by_name["SAXS radius"]) == pytest.approx(1.8, rel=1e-6)
+    # 10 mmol/L of units of 0.0562 nm³
+    assert math.exp(by_name["SAXS volume fraction"]) == pytest.approx(0.01 * 0.602214 * 0.0562, rel=5e-3)
+
+
+def test_sizes_that_differ_make_a_broader_and_lower_band():
+    number, small, large = 0.01, 200.0, 400.0
+    mixed = concentrations(nc=(number, small)) + concentrations(nc=(number, large))
+    single = concentrations(nc=(2 * number, 300.0))
+    a, b = (predict(MECHANISM, one, np.zeros((1, 2)), 10.0)[0, 0] for one in (mixed, single))
+    width, height = QUANTITIES.index("NC width"), len(FAMILIES)
+    assert a[width] > b[width] + 0.05
+    assert a[height] < b[height]
+
+
+def test_a_family_alone_has_a_ratio_to_the_floor():
+    amount = 0.02 * 10.0 / 60
+    found = predict(MECHANISM, concentrations(CdSe_437=amount), np.zeros((1, 2)), 10.0)[0, 0]
+    height = 0.02 * (1.85 / 3.6) ** -0.35
+    assert heights_of(found)[FAMILIES.index("CdSe-437")] == pytest.approx(height, rel=0.01)
+    assert ratio_of(found, "CdSe-437") == pytest.approx(height / 0.02, rel=0.01)
+    assert ratio_of(found, "CdSe-465") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_set_that_cannot_be_integrated_predicts_nothing():
+    assert np.isnan(predict(MECHANISM, concentrations(M=np.nan), np.zeros((1, 2)), 10.0)).all()
+
+
 def test_a_record_makes_an_observation_and_a_missing_key_is_named():
     observed = Observation.from_record(record())
     assert observed.full_height == 2.0
-    assert observed.heights.shape == (4,)
-    for key in ("CdSe-437_ratio", "nc_height", "noise"):
+    assert observed.values.shape == observed.sigmas.shape == (len(QUANTITIES),)
+    assert np.isnan(observed.values[QUANTITIES.index("SAXS radius")])
+    for key in OUTCOME_KEYS:
         with pytest.raises(ValueError, match=f"the point lacks the outcome {key}"):
             Observation.from_record({name: value for name, value in record().items() if name != key})
     with pytest.raises(ValueError, match="the outcome noise must be a number, not 'low'"):
         Observation.from_record(record(noise="low"))
     with pytest.raises(ValueError, match="full_conversion_height must be above 0, not 0"):
         Observation.from_record(record(full_conversion_height=0.0))
-    assert set(OUTCOME_KEYS) == set(record())
 
 
-def test_a_family_that_is_not_seen_speaks_against_much_of_it():
-    blank = {f"CdSe-{n}_{end}": math.nan for n in (382, 403, 437, 465) for end in ("height", "height_sigma")}
-    observed = Observation.from_record(record(**blank, nc_height=1.0, nc_wavelength_nm=530.0))
-    none, some, much = log_likelihood(signals([0.0, 0.02, 0.2]), observed, 0, Discrepancy())
-    assert none > some > much
+def test_a_family_that_is_not_seen_is_known_to_the_limit_of_detection():
+    blank = Observation.from_record(record(**{"CdSe-437_height": math.nan, "CdSe-437_height_sigma": math.nan}))
+    number = FAMILIES.index("CdSe-437")
+    assert blank.values[number] == pytest.approx(math.log(HEIGHT_SOFT))
+    # five times the noise of 0.002, of a full height of 2, over the softening
+    assert blank.sigmas[number] == pytest.approx(0.005 / HEIGHT_SOFT)
 
 
-def test_the_likelihood_peaks_at_the_measured_height_and_is_never_nan():
-    seen = {f"CdSe-{n}_height": 0.0 for n in (382, 403, 465)}
-    observed = Observation.from_record(record(**seen, **{"CdSe-437_height": 0.2}, nc_wavelength_nm=530.0))
-    grid = np.linspace(0.0, 0.3, 61)
-    values = log_likelihood(signals(grid), observed, 0, Discrepancy())
-    assert grid[np.argmax(values)] == pytest.approx(0.1, abs=0.006)
-    broken = log_likelihood(signals(np.array([np.nan, np.inf])), observed, 0, Discrepancy())
-    assert np.isfinite(broken).all()
-    assert (broken < values.min()).all()
+def test_saxs_is_used_where_there_is_any():
+    more = {"mean_radius_nm": 1.5, "mean_radius_nm_sigma": 0.03, "volume_fraction": 1e-4, "volume_fraction_sigma": 1e-5}
+    observed = Observation.from_record(record(**more))
+    radius, volume = (QUANTITIES.index(name) for name in ("SAXS radius", "SAXS volume fraction"))
+    assert observed.values[[radius, volume]] == pytest.approx([math.log(1.5), math.log(1.01e-4)])
+    assert observed.sigmas[[radius, volume]] == pytest.approx([0.02, 1e-5 / 1.01e-4])
