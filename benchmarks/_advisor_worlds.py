@@ -126,8 +126,8 @@ class World:
             }
         )
         self._lab = self.scenario.model_copy(update={"detector": averaged})
-        self._store = _Store((folder or Path(tempfile.gettempdir()) / "advisor_worlds") / "worlds.sqlite")
-        self._key = f"{_code_version()} {self.scenario.model_dump_json()}"
+        self._store = Store((folder or Path(tempfile.gettempdir()) / "advisor_worlds") / "worlds.sqlite")
+        self._key = f"{code_version()} {self.scenario.model_dump_json()}"
 
     @cached_property
     def truth(self) -> Truth:
@@ -245,7 +245,7 @@ def _seed(text: str) -> int:
 
 
 @lru_cache
-def _code_version() -> str:
+def code_version() -> str:
     """Hash of the code that a measurement or the truth depends on."""
     twin, analysis = (Path(next(iter(package.__path__))) for package in (ioc_sim, msc_plans.analysis))
     files = [Path(__file__), twin / "bench.py", *(twin / "physics").iterdir(), *analysis.iterdir()]
@@ -255,7 +255,7 @@ def _code_version() -> str:
     return digest.hexdigest()
 
 
-class _Store:
+class Store:
     """Values by key in one file that several processes may use."""
 
     def __init__(self, file: Path) -> None:

@@ -3,13 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["binary_entropy", "bins_of", "expected_improvement", "map_information", "mechanism_information", "precision"]
+__all__ = ["bins_of", "class_entropy", "expected_improvement", "map_information", "mechanism_information", "precision"]
 
 
-def binary_entropy(probability: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the entropy of a yes/no question, bit."""
-    p = np.clip(probability, 1e-7, 1 - 1e-7)
-    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+_CLOSED = 1e-3
+"""Bits below which a cell is passed over."""
+_UNEXPLAINED = 1e-4
+"""Likelihood of an outcome, over that by the draw it came from, which any mechanism is given."""
+
+
+def class_entropy(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return how open it is which of two classes holds, bit, where neither may hold too.
+
+    ``(p + q) h(p / (p + q))`` of their probabilities, with h the entropy of a yes/no question: what is in neither class
+    is no question. It is concave, so that no outcome can make it larger in the mean.
+    """
+    p, q = np.maximum(first, 1e-7), np.maximum(second, 1e-7)
+    return -(p * np.log2(p / (p + q)) + q * np.log2(q / (p + q)))
 
 
 def bins_of(values: NDArray[np.float64], number: int) -> NDArray[np.intp]:
@@ -20,27 +30,31 @@ def bins_of(values: NDArray[np.float64], number: int) -> NDArray[np.intp]:
 
 def map_information(
     outcomes: NDArray[np.float64],
-    classes: NDArray[np.bool_],
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
     groups: NDArray[np.intp],
     *,
     bins: int = 6,
 ) -> NDArray[np.float64]:
     """Return how many bits each outcome tells about the cells, summed over the cells.
 
-    That is the mutual information between the outcome (in quantile bins) and each cell's class, given ``groups``.
+    That is by how much the outcome (in quantile bins) lowers :func:`class_entropy` of each cell, given ``groups``.
 
     Parameters
     ----------
     outcomes : array, shape (draws, candidates)
         What would be measured.
-    classes : array, shape (draws, cells)
-        Whether each cell is in the class.
+    first, second : array, shape (draws, cells)
+        Whether each cell is in the one class or in the other.
     groups : array, shape (draws,)
         Label of what will be known anyway (conditions already under way); zeros if nothing.
     bins : int
         Number of bins.
     """
-    weights = classes.astype(np.float32)
+    weights = np.concatenate([first, second], axis=1).astype(np.float32)
+    open_cells = class_entropy(first.mean(axis=0), second.mean(axis=0)) > _CLOSED
+    weights = weights[:, np.tile(open_cells, 2)]
+    cells = int(open_cells.sum())
     count = len(outcomes)
     total = np.zeros(outcomes.shape[1])
     for group in range(int(groups.max()) + 1):
@@ -49,13 +63,14 @@ def map_information(
             continue
         here = weights[mine]
         labels = bins_of(outcomes[mine], bins)
-        before = float(binary_entropy(here.mean(axis=0)).sum())
+        shares = here.mean(axis=0)
+        before = float(class_entropy(shares[:cells], shares[cells:]).sum())
         after = np.zeros(outcomes.shape[1])
         for one in range(bins):
             member = (labels == one).astype(np.float32)
             size = member.sum(axis=0)
             shares = (member.T @ here) / np.maximum(size, 1.0)[:, None]
-            after += size / len(here) * binary_entropy(shares).sum(axis=1)
+            after += size / len(here) * class_entropy(shares[:, :cells], shares[:, cells:]).sum(axis=1)
         total += mine.sum() / count * (before - after)
     return total
 
@@ -73,8 +88,8 @@ def mechanism_information(
 ) -> NDArray[np.float64]:
     """Return how many bits measuring each candidate is expected to tell about the mechanism.
 
-    The mutual information of mechanism and outcome, ``E ln p(y|m)/p(y)``, with each p(y|m) a normal distribution over
-    all quantities, from draws of y.
+    The mutual information of mechanism and outcome, ``E ln p(y|m)/p(y)``, with y drawn from each draw and p(y|m) the
+    mixture of normal distributions about the *other* draws of m: what only a draw itself would explain tells nothing.
 
     Parameters
     ----------
@@ -86,26 +101,28 @@ def mechanism_information(
         Source of the outcomes.
     """
     present, label, counts = np.unique(mechanism, return_inverse=True, return_counts=True)
-    draws, candidates, quantities = expected.shape
+    draws, candidates, _ = expected.shape
     if len(present) < 2:
         return np.zeros(candidates)
-    outcomes = expected + np.sqrt(variance) * rng.standard_normal(expected.shape)
-    logs = np.empty((len(present), draws, candidates))
-    for k in range(len(present)):
-        mine = label == k
-        centre = expected[mine].mean(axis=0)
-        apart = expected[mine] - centre
-        covariance = np.einsum("dci,dcj->cij", apart, apart) / max(int(mine.sum()) - 1, 1)
-        covariance += np.einsum("ci,ij->cij", variance[mine].mean(axis=0), np.eye(quantities))
-        inverse = np.linalg.inv(covariance)
-        off = outcomes - centre
-        logs[k] = -0.5 * np.einsum("dci,cij,dcj->dc", off, inverse, off, optimize=True)
-        logs[k] -= 0.5 * np.linalg.slogdet(covariance)[1]
-    share = counts / draws
-    most = logs.max(axis=0)
-    mixture = most + np.log(np.einsum("k,kdc->dc", share, np.exp(logs - most)))
-    own = logs[label, np.arange(draws)]
-    return np.maximum((own - mixture).mean(axis=0) / np.log(2), 0.0)
+    centred = expected - expected.mean(axis=0)
+    outcomes = centred + np.sqrt(variance) * rng.standard_normal(expected.shape)
+    # -2 ln N(y; m, v) = Σ y²/v - 2 y m/v + m²/v + ln v, as one product for all pairs of draws at a candidate
+    inverse = (1 / variance).transpose(1, 2, 0)
+    middle = centred.transpose(1, 2, 0) * inverse
+    constant = (centred.transpose(1, 2, 0) * middle + np.log(variance).transpose(1, 2, 0)).sum(axis=1)
+    y = outcomes.transpose(1, 0, 2)
+    left = np.concatenate([y**2, -2 * y], axis=2).astype(np.float32)
+    right = np.concatenate([inverse, middle], axis=1).astype(np.float32)
+    logs = -0.5 * (left @ right + constant[:, None, :].astype(np.float32))
+    logs -= logs.max(axis=2, keepdims=True)
+    density = np.exp(logs)
+    density[:, np.arange(draws), np.arange(draws)] = 0.0
+    members = (label[:, None] == np.arange(len(present))).astype(np.float32)
+    others = counts[None, :] - members  # of each mechanism, less the draw itself
+    likelihood = (density @ members) / np.maximum(others, 1.0) + _UNEXPLAINED
+    mixture = likelihood @ (counts / draws).astype(np.float32)
+    own = likelihood[:, np.arange(draws), label]
+    return np.maximum(np.log2(own / mixture).mean(axis=1), 0.0)
 
 
 def precision(expected: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,7 +39,9 @@ from msc_plans.kinetics.solver import Reactor
 __all__ = ["Advisor"]
 
 _DRAWS: Final = 600
-_COST_POWER: Final = 0.25
+_LOOKED_OVER: Final = 600
+"""Particles integrated at every candidate; with all of them the suggestions are as good (`benchmarks/advisor.py`)."""
+_COST_POWER: Final = 0.1
 """Of seconds in gain over cost: a long way is taken for much more information only."""
 _LEAST_POINTS = 3
 _LEAST_GAIN = 0.02
@@ -122,8 +124,8 @@ class Advisor:
     def suggest(self, num_points: int | None = None) -> list[dict[str, object]]:
         """Return the next conditions (default one), best first, with an ``_id`` each.
 
-        Conditions that are measured, failed or under way are left out while others remain; if fewer than
-        ``num_points`` remain, fewer are returned.
+        Conditions that are measured, failed or under way are left out while others remain; those that what is left
+        of the budget does not pay for always are. If fewer than ``num_points`` remain, fewer are returned.
 
         Raises
         ------
@@ -135,18 +137,21 @@ class Advisor:
             raise ValueError(f"num_points must be a positive integer, not {num_points!r}")
         promise = self._promise(2)
         left = self._pool()
-        place = self.trials.last_condition()
+        place, spent = self.trials.last_condition(), self.trials.spent
         suggestions = []
-        while left and len(suggestions) < number:
-            gain = promise.gain()[left]
-            costs = [self.cost.cost(place, self._candidates[one]) for one in left]
+        while len(suggestions) < number:
+            priced = {one: self.cost.cost(place, self._candidates[one]) for one in left}
+            left = [one for one, price in priced.items() if self.budget.affords(spent + price)]
+            if not left:
+                break
+            gain, costs = promise.gain()[left], [priced[one] for one in left]
             worth = np.maximum(gain, 1e-9) / np.array([one.seconds for one in costs]) ** _COST_POWER
             order = np.argsort(-worth, kind="stable")
             chosen = left[order[0]]
             runner_up = self._candidates[left[order[1]]] if len(left) > 1 else None
             suggestions.append(self._announce(promise, chosen, runner_up, costs[order[0]], float(gain[order[0]])))
             promise.take(chosen)
-            place = self._candidates[chosen]
+            place, spent = self._candidates[chosen], spent + priced[chosen]
             left.remove(chosen)
         return suggestions
 
@@ -197,6 +202,10 @@ class Advisor:
         spent = self.budget.exceeded(self.trials.measured_count, self.trials.spent)
         if spent:
             return True, spent
+        place = self.trials.last_condition()
+        prices = (self.cost.cost(place, self._candidates[one]) for one in self._pool())
+        if not any(self.budget.affords(self.trials.spent + price) for price in prices):
+            return True, "what is left of the budget pays for no condition"
         if self.trials.measured_count < _LEAST_POINTS:
             return False, None
         if isinstance(self.goal, DiscriminateGoal):
@@ -258,7 +267,7 @@ class Advisor:
     def outlook(self) -> Outlook:
         """What is believed over the candidates."""
         if self._outlook is None:
-            self._outlook = Outlook(self.belief, self._candidates, len(self.belief))
+            self._outlook = Outlook(self.belief, self._candidates, _LOOKED_OVER)
             self._outlook.learn([one for one, _ in self._waiting], [seen for _, seen in self._waiting])
         return self._outlook
 

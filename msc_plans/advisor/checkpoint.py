@@ -158,6 +158,11 @@ def _suggestion(state: Mapping[str, Any]) -> Suggestion:
             "condition": Condition(**state["condition"]),
             "runner_up": None if runner_up is None else Condition(**runner_up),
             "cost": Cost(**state["cost"]),
-            **{name: Interval(**state[name]) for name in ("height", "ratio", "nc_wavelength_nm")},
+            **{name: _interval(state[name]) for name in ("height", "ratio", "nc_wavelength_nm")},
         }
     )
+
+
+def _interval(state: Mapping[str, float]) -> Interval:
+    middle = state["mean"] if "mean" in state else state["median"]  # before 2026-11-23 it was the mean
+    return Interval(middle, state["low"], state["high"])

@@ -1,5 +1,6 @@
 """What a condition costs in time and mixture, and what may be spent."""
 
+import math
 from dataclasses import dataclass
 
 from msc_plans.condition import Condition
@@ -13,6 +14,9 @@ class Cost:
 
     seconds: float
     microlitres: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds + other.seconds, self.microlitres + other.microlitres)
 
     def __str__(self) -> str:
         minutes = self.seconds / 60
@@ -79,12 +83,17 @@ class Budget:
     conditions : int, optional
         Number of measured conditions.
     seconds, microlitres : float, optional
-        By the cost model.
+        By the cost model; the second is what the syringes hold.
     """
 
     conditions: int | None = None
     seconds: float | None = None
     microlitres: float | None = None
+
+    def affords(self, spent: Cost) -> bool:
+        """Return whether so much may be spent."""
+        seconds, microlitres = (math.inf if one is None else one for one in (self.seconds, self.microlitres))
+        return spent.seconds <= seconds and spent.microlitres <= microlitres
 
     def exceeded(self, conditions: int, spent: Cost) -> str | None:
         """Return what is used up, or ``None``."""

@@ -14,19 +14,42 @@ from msc_plans.advisor.suggestion import Cell
 from msc_plans.advisor.trials import Trials
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO
 from msc_plans.condition import Condition
+from msc_plans.kinetics.mechanism_file import FAMILIES
 from msc_plans.kinetics.observation import HEIGHT_SOFT, QUANTITIES, heights_of, ratio_of
 
 __all__ = ["Promise", "threshold_of"]
 
 _DRAWS: Final = 600
-_MIDDLE: Final = (ABSENT_RATIO / ACCUMULATED_RATIO) ** 0.5
-"""Between absent and accumulated, as a share of the threshold: what lies between counts as neither."""
+_MOMENTS: Final = 160
+"""Draws where each is compared with each."""
+_LEARNT: Final = 0.05
+"""Of a bit about the mechanism, what a bit about its rate constants is worth: mechanisms with unknown constants predict
+nothing that could tell them apart."""
+_ABSENT: Final = ABSENT_RATIO / ACCUMULATED_RATIO
+"""Where a family counts as absent, as a share of the ratio from which it counts as accumulated."""
 _OPEN_CELLS: Final = 0.02
 """Share of a map's cells that may stay undecided."""
-_RATIO_SOFT = 0.005
-_HEIGHT_NOISE, _RELATIVE_NOISE = 0.003, 0.12
-_MEASURED_SIGMA: Final = np.array([0.15] * 4 + [0.1, 2.0, 0.2])
-"""What a measurement usually brings of the quantities by UV-vis; heights at their strongest."""
+_RELATIVE_SIGMA, _BLANK_SIGMA, _BESIDE_NC = 0.12, 0.003, 0.06
+"""What a spectrum usually brings of a family's height: a share of itself, of full conversion, and of the nanocrystals'
+height, on whose continuum it stands."""
+_NC_SIGMA: Final = np.array([0.1, 2.0, 0.2])
+"""The same of the nanocrystals' height, maximum and width, on the scales of `QUANTITIES`, where they are well seen."""
+_NC_LIMIT: Final = 0.02
+"""Share of full conversion from which on nanocrystals are well seen."""
+
+
+def _height_sigma(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a spectrum leaves open of the families' heights, of the shape of ``heights`` less the NC's."""
+    families, crystals = heights[..., : len(FAMILIES)], heights[..., len(FAMILIES) :]
+    return np.sqrt((_RELATIVE_SIGMA * families) ** 2 + _BLANK_SIGMA**2 + (_BESIDE_NC * crystals) ** 2)
+
+
+def _sigmas(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a spectrum leaves open of all it shows, on the scales of `QUANTITIES`, shape (…, families + 3)."""
+    families = _height_sigma(heights) / (heights[..., : len(FAMILIES)] + HEIGHT_SOFT)
+    # Of crystals that are hardly there, neither maximum nor width is seen.
+    unseen = 1 + (_NC_LIMIT / np.maximum(heights[..., len(FAMILIES) :], 1e-4)) ** 2
+    return np.concatenate([families, _NC_SIGMA * unseen], axis=-1)
 
 
 def threshold_of(goal: Goal) -> float:
@@ -59,9 +82,10 @@ class Promise:
         optical = [number for number, name in enumerate(QUANTITIES) if name in names]
         self.quantities = outlook.draws(_DRAWS, rng, optical).quantities
         self._ratio = ratio_of(self.quantities, goal.family)
-        self._height = heights_of(self.quantities)[..., QUANTITIES.index(goal.family)]
-        noise = np.hypot(_RELATIVE_NOISE, _HEIGHT_NOISE / (self._height + HEIGHT_SOFT))
-        self._outcomes = np.log(self._ratio + _RATIO_SOFT) + noise * rng.standard_normal(self._ratio.shape)
+        heights = heights_of(self.quantities)
+        self._height = heights[..., QUANTITIES.index(goal.family)]
+        sigma = _height_sigma(heights)[..., QUANTITIES.index(goal.family)] / np.maximum(self._height, 1e-6)
+        self._outcomes = self._ratio * (1 + sigma * rng.standard_normal(self._ratio.shape))
         self._groups = np.zeros(_DRAWS, dtype=np.intp)
         self._taken = np.array([trials.is_pending(one) for one in outlook.candidates])
         for number in np.flatnonzero(self._taken):
@@ -72,23 +96,21 @@ class Promise:
     def gain(self) -> NDArray[np.float64]:
         """Of each candidate: bits, or for `maximise` the expected gain of its measure."""
         if isinstance(self._goal, MapGoal):
-            classes = self._ratio[:, self._targets] >= _MIDDLE * self._goal.threshold
-            bits = acquisition.map_information(self._outcomes, classes, self._groups)
+            ratio, threshold = self._ratio[:, self._targets], self._goal.threshold
+            classes = ratio >= threshold, ratio <= _ABSENT * threshold
+            bits = acquisition.map_information(self._outcomes, *classes, self._groups)
             if not self.unconfirmed:
                 return bits
             return 1e-3 * bits + np.array([2.0 * (one in self.unconfirmed) for one in self._outlook.candidates])
         if isinstance(self._goal, MaximiseGoal):
             return acquisition.expected_improvement(self.values, self.best_value())
-        mechanism, expected, variance = self._outlook.moments(_DRAWS // 2, self._rng)
-        optical = slice(0, len(_MEASURED_SIGMA))
-        noise = np.array(np.broadcast_to(_MEASURED_SIGMA, expected[..., optical].shape))
-        heights = heights_of(expected) + HEIGHT_SOFT
-        noise[..., : heights.shape[-1]] = np.hypot(noise[..., : heights.shape[-1]], _HEIGHT_NOISE / heights)
+        mechanism, expected, variance = self._outlook.moments(_MOMENTS, self._rng)
+        noise = _sigmas(heights_of(expected))
+        optical = slice(0, noise.shape[-1])
         expected, spread = expected[..., optical], variance[..., optical] + noise**2
+        bits = acquisition.precision(expected, spread)
         if isinstance(self._goal, DiscriminateGoal):
-            bits = acquisition.mechanism_information(mechanism, expected, spread, self._rng)
-        else:
-            bits = acquisition.precision(expected, spread)
+            bits = _LEARNT * bits + acquisition.mechanism_information(mechanism, expected, spread, self._rng)
         return np.where(self._taken, 0.5 * bits, bits)
 
     @property
@@ -130,10 +152,12 @@ class Promise:
     def _cells(self) -> list[Cell]:
         ratio = self._ratio[:, self._targets]
         where = [one for one, wanted in zip(self._outlook.candidates, self._targets, strict=True) if wanted]
-        shares, middles = (ratio >= threshold_of(self._goal)).mean(axis=0), np.median(ratio, axis=0)
+        threshold = threshold_of(self._goal)
+        accumulated, absent = (ratio >= threshold).mean(axis=0), (ratio <= _ABSENT * threshold).mean(axis=0)
+        rows = np.column_stack([accumulated, absent, np.median(ratio, axis=0)]).tolist()
         return [
-            Cell(one, float(share), float(middle), self._trials.was_measured(one))
-            for one, share, middle in zip(where, shares, middles, strict=True)
+            Cell(one, probability, chance, middle, self._trials.was_measured(one))
+            for one, (probability, chance, middle) in zip(where, rows, strict=True)
         ]
 
     def _unconfirmed(self) -> set[Condition]:

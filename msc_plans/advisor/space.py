@@ -31,6 +31,10 @@ class SearchSpace:
         Growth temperatures, °C; instead of ``growth_offsets``.
     limits : mapping
         Lowest and highest value allowed, by the name of a condition's value.
+    flow_limits : (float, float), optional
+        Least and greatest flow of mixture, µL/min: what the pumps can do.
+    reactor_volume_ul : float
+        Chamber and coil, µL; the flow is this over the residence time.
     forbidden : sequence of mappings
         Regions never to enter: boxes ``{name: (low, high)}``, edges included, over some or all of the values.
 
@@ -46,6 +50,8 @@ class SearchSpace:
     growth_temperatures: Sequence[float] | None = None
     limits: Region = field(default_factory=dict)
     forbidden: Sequence[Region] = ()
+    flow_limits: tuple[float, float] | None = None
+    reactor_volume_ul: float = 1029.0
 
     def __post_init__(self) -> None:
         if self.growth_offsets is not None and self.growth_temperatures is not None:
@@ -58,6 +64,10 @@ class SearchSpace:
                     raise ValueError(f"the region for {name} must be (low, high), not {pair!r}")
         if any(not region for region in self.forbidden):
             raise ValueError("a forbidden region without values would forbid everything")
+        if self.flow_limits is not None and not 0 <= self.flow_limits[0] <= self.flow_limits[1]:
+            raise ValueError(f"flow_limits must be (low, high) of at least 0, not {self.flow_limits!r}")
+        if not self.reactor_volume_ul > 0:
+            raise ValueError(f"reactor_volume_ul must be above 0, not {self.reactor_volume_ul!r}")
         if not self.candidates():
             raise ValueError("no condition is left in the search space")
 
@@ -67,7 +77,10 @@ class SearchSpace:
         return cls([float(one) for one in range(240, 351, 10)], [14.0])
 
     def allows(self, condition: Condition) -> bool:
-        """Return whether limits and forbidden regions permit the condition, on the grid or not."""
+        """Return whether limits, flow and forbidden regions permit the condition, on the grid or not."""
+        flow = 60 * self.reactor_volume_ul / condition.residence_time
+        if self.flow_limits is not None and not self.flow_limits[0] <= flow <= self.flow_limits[1]:
+            return False
         values = condition.as_dict()
         if any(not low <= values[name] <= high for name, (low, high) in self.limits.items()):
             return False

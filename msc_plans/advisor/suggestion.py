@@ -15,9 +15,9 @@ __all__ = ["Cell", "Interval", "Prediction", "Suggestion"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the ends of the central 95 % interval."""
+    """A median with the ends of the central 95 % interval."""
 
-    mean: float
+    median: float
     low: float
     high: float
 
@@ -31,7 +31,7 @@ class Prediction:
     conditions : sequence of Condition
         Where.
     height, height_low, height_high : array
-        Height of the goal's family, absorbance, with its 95 % interval.
+        Height of the goal's family, absorbance: median and 95 % interval, here as below.
     ratio, ratio_low, ratio_high : array
         The ratio that decides 'accumulated'.
     probability : array
@@ -67,8 +67,8 @@ class Prediction:
         """Summarise draws of shape (draws, conditions, quantities); ``full_height`` in absorbance."""
 
         def middle(name: str, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-            low, high = np.percentile(values, [2.5, 97.5], axis=0)
-            return {name: values.mean(axis=0), f"{name}_low": low, f"{name}_high": high}
+            low, median, high = np.percentile(values, [2.5, 50.0, 97.5], axis=0)
+            return {name: median, f"{name}_low": low, f"{name}_high": high}
 
         heights, ratio = heights_of(draws) * full_height, ratio_of(draws, family)
         return cls(
@@ -94,8 +94,8 @@ class Cell:
     ----------
     condition : Condition
         The condition.
-    probability : float
-        P(accumulated).
+    probability, absent : float
+        P(accumulated) and P(absent); what is left is that it is neither.
     ratio : float
         Median of the ratio that decides it.
     measured : bool
@@ -104,13 +104,19 @@ class Cell:
 
     condition: Condition
     probability: float
+    absent: float
     ratio: float
     measured: bool
 
     @property
+    def accumulated(self) -> bool:
+        """Whether it is rather accumulated than absent."""
+        return self.probability > self.absent
+
+    @property
     def decided(self) -> bool:
-        """Whether nothing more is to be gained: measured, or certain to 2.5 %."""
-        return self.measured or not 0.025 < self.probability < 0.975
+        """Whether nothing more is to be gained: measured, or one of the two is excluded to 2.5 %."""
+        return self.measured or min(self.probability, self.absent) < 0.025
 
 
 @dataclass(frozen=True)
@@ -160,5 +166,5 @@ class Suggestion:
         }
         for name in ("height", "ratio", "nc_wavelength_nm"):
             interval: Interval = getattr(self, name)
-            flat |= {f"{name}": interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+            flat |= {f"{name}": interval.median, f"{name}_low": interval.low, f"{name}_high": interval.high}
         return flat

@@ -71,8 +71,7 @@ class Trials:
         """Note a measured point."""
         known = self.suggestions.get(trial_id) if trial_id is not None else None
         nominal = condition if known is None else known.condition
-        price = cost.cost(self.last_condition(), nominal)
-        self.spent = Cost(self.spent.seconds + price.seconds, self.spent.microlitres + price.microlitres)
+        self.spent += cost.cost(self.last_condition(), nominal)
         self.points.append(Point(trial_id or f"outside-{len(self.points) + 1:04d}", nominal, condition, outcome))
 
     def fail(self, suggestion: Mapping[str, object]) -> None:

@@ -49,9 +49,9 @@ def reason(
         start = "is expected to give" if begun else "is the model's first guess for"
         return f"{timed} {start} the {'most' if goal.by == 'amount' else 'purest'} {family}, or to rule it out; {cost}"
     if isinstance(goal, DiscriminateGoal):
-        first, second = sorted(mechanisms, key=lambda name: -mechanisms[name])[:2]
-        between = f"{first} ({mechanisms[first]:.2f}) from {second} ({mechanisms[second]:.2f})"
-        return f"{timed} tells {between} best, {gain:.2f} bit; {cost}"
+        first, *others = sorted(mechanisms, key=lambda name: -mechanisms[name])
+        rivals = "".join(f" from {name} ({mechanisms[name]:.2f})" for name in others[:1])
+        return f"{timed} is best to tell {first} ({mechanisms[first]:.2f}){rivals}, {gain:.2f} bit; {cost}"
     if isinstance(goal, LearnGoal):
         return f"{timed} tells most about the rate constants, {gain:.1f} bit; {cost}"
     if not begun:

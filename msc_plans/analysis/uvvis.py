@@ -374,8 +374,17 @@ def accumulation(
     )
 
 
+def _red_end(wavelength_nm: np.ndarray) -> float:
+    """Where the reddest tenth of the wavelengths begins, nm."""
+    return float(wavelength_nm.max() - 0.1 * np.ptp(wavelength_nm))
+
+
 def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, float]:
-    """Flatten a result to the numbers that documents carry and the advisor learns from."""
+    """Flatten a result to the numbers that documents carry and the advisor learns from.
+
+    ``baseline`` is the mean of the fitted baseline (offset, drift, scattering) over the reddest tenth of the spectrum,
+    absorbance: 0 unless lamp, windows or reference have changed.
+    """
     record: dict[str, float] = {}
     for band in result.families:
         judged = accumulation(result, band.family, full_conversion_height=full_conversion_height)
@@ -399,6 +408,7 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
         "nc_diameter_nm": crystal.diameter_nm if crystal else math.nan,
         "optical_density_nm": result.optical_density_nm,
         "noise": result.noise,
+        "baseline": float(np.mean(result.baseline[result.wavelength_nm >= _red_end(result.wavelength_nm)])),
         "full_conversion_height": float(full_conversion_height),
     }
     return record

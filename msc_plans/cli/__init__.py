@@ -13,7 +13,9 @@ __all__ = ["CommandError", "main"]
 COMMANDS = {
     "analyze": "spectra and scattering curves from files: families, nanocrystals, sizes, lamellae",
     "demo": "simulated reactor, adaptive campaign, figure and stored runs, in a minute",
+    "fit": "what a history of conditions says of mechanisms and rate constants",
     "ioc": "serve the simulated reactor over Channel Access",
+    "suggest": "which condition next, and why, from a history of conditions",
     "tiled": "serve a store of runs over HTTP",
 }
 

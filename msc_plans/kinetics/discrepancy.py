@@ -2,9 +2,9 @@
 
 What is seen at condition x is ``y = m(θ, x) + δ(x) + ε``, with ε the error of the measurement and δ a process of mean 0
 over (T_nucleation, T_growth, ln t), Matérn 3/2 (Rasmussen & Williams 2006, eq. 4.17), of its own for each quantity. How
-large δ is isn't known: its standard deviation is one of a short list, weighed by what the data say. Errors of the model
-at neighbouring conditions are alike, so many of them count no more than a few; and near a measurement the measurement
-decides, whatever the mechanism says.
+large δ is and how far it reaches isn't known: its standard deviation and its length scale are of short lists, weighed
+by what the data say. Errors of the model at neighbouring conditions are alike, so many of them count no more than a
+few; and near a measurement the measurement decides, whatever the mechanism says.
 """
 
 from collections.abc import Sequence
@@ -20,36 +20,32 @@ from msc_plans.kinetics.observation import QUANTITIES, Observation
 
 __all__ = ["AMPLITUDES", "Discrepancy", "distance_kernel"]
 
-_NUCLEATION_K, _GROWTH_K, _LOG_TIME = 40.0, 25.0, 0.6
-_RELATIVE: Final = (0.1, 0.3, 0.9)
+REACHES: Final = np.array([[100.0, 30.0, 0.7], [200.0, 60.0, 1.4]])
+"""Length scales of δ: K of nucleation, K of growth, ln time. A wrong rate constant is wrong by nearly as much tens of K
+away, and growth is where the time is spent; the chamber's few per cent make the nucleation temperature count less."""
+_RELATIVE: Final = (0.1, 0.2, 0.4)
 _BY_QUANTITY = {"NC maximum": (3.0, 8.0, 20.0), "NC width": (0.1, 0.25, 0.6), "SAXS radius": (0.02, 0.05, 0.15)}
 AMPLITUDES: Final = np.array([_BY_QUANTITY.get(name, _RELATIVE) for name in QUANTITIES])
 """Standard deviations of δ, shape (quantities, 3), on the quantities' scales."""
-_SHARES: Final = np.log([0.4, 0.4, 0.2])
+_LEVELS: Final = [(reach, size) for reach in range(len(REACHES)) for size in range(AMPLITUDES.shape[1])]
+_SHARES: Final = np.log(np.tile([0.4, 0.4, 0.2], len(REACHES)) / len(REACHES))
 _OWN: Final = 0.3
 """Standard deviation, over the amplitude, of what each condition has of its own."""
-_SAME: Final = 0.06
-"""Conditions closer than this (0.5 K, 2 % in time) are one."""
+_SAME: Final = np.array([0.5, 0.5, 0.02])
+"""Conditions closer than this (K, K, ln time) are one."""
 _JITTER: Final = 1e-6
 
 
-def _features(conditions: Sequence[Condition]) -> NDArray[np.float64]:
-    rows = [
-        (
-            one.nucleation_temperature / _NUCLEATION_K,
-            one.growth_temperature / _GROWTH_K,
-            np.log(one.residence_time) / _LOG_TIME,
-        )
-        for one in conditions
-    ]
-    return np.array(rows).reshape(-1, 3)
-
-
-def distance_kernel(one: Sequence[Condition], other: Sequence[Condition]) -> NDArray[np.float64]:
+def distance_kernel(one: Sequence[Condition], other: Sequence[Condition], reach: int) -> NDArray[np.float64]:
     """Covariance of δ between conditions over the square of its amplitude, shape (one, other)."""
-    a, b = _features(one), _features(other)
-    distance = np.sqrt(3) * np.linalg.norm(a[:, None] - b[None], axis=-1)
-    return (1 + distance) * np.exp(-distance) + _OWN**2 * (distance < _SAME)
+    apart = _features(one)[:, None] - _features(other)[None]
+    distance = np.sqrt(3) * np.linalg.norm(apart / REACHES[reach], axis=-1)
+    return (1 + distance) * np.exp(-distance) + _OWN**2 * (np.abs(apart) < _SAME).all(axis=-1)
+
+
+def _features(conditions: Sequence[Condition]) -> NDArray[np.float64]:
+    rows = [(one.nucleation_temperature, one.growth_temperature, np.log(one.residence_time)) for one in conditions]
+    return np.array(rows).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,8 @@ class Discrepancy:
                 total += _total(self._terms(predicted, number))
         return np.where(np.isfinite(predicted[..., 0]).all(axis=1), total, -np.inf)
 
-    def amplitude_shares(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability of each amplitude, shape (sets, quantities, 3); the prior's where nothing was seen."""
+    def level_shares(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of each reach and amplitude, shape (sets, quantities, 6); the prior's where nothing was seen."""
         shares = np.tile(np.exp(_SHARES), (len(predicted), len(QUANTITIES), 1))
         for number, seen in enumerate(self._seen):
             if len(seen.which):
@@ -85,13 +81,15 @@ class Discrepancy:
         """
         known = len(self.conditions)
         mean, variance = at_new.copy(), np.empty_like(at_new)
-        shares = self.amplitude_shares(at_seen)
-        kernel = distance_kernel(self.conditions, [*self.conditions, *conditions])
+        shares = self.level_shares(at_seen)
+        every = [*self.conditions, *conditions]
+        kernels = [distance_kernel(self.conditions, every, reach) for reach in range(len(REACHES))]
         for number in range(len(QUANTITIES)):
             seen = self._seen[number]
             which, miss, sigma = seen.which, seen.miss(at_seen[..., number]), seen.sigmas
             total = np.zeros((2, *at_new.shape[:2]))
-            for level, size in enumerate(AMPLITUDES[number]):
+            for level, (reach, step) in enumerate(_LEVELS):
+                kernel, size = kernels[reach], AMPLITUDES[number, step]
                 covariance = size**2 * kernel[np.ix_(which, which)]
                 across = size**2 * kernel[which, known:]
                 gain = np.linalg.solve(covariance + np.diag(sigma**2), across) if len(which) else across
@@ -126,45 +124,46 @@ class Discrepancy:
         """
         every = [*self.conditions, *conditions]
         known = len(self.conditions)
-        root = np.linalg.cholesky(distance_kernel(every, every) + _JITTER * np.eye(len(every))).T
-        shares = self.amplitude_shares(at_seen)
-        kernel = distance_kernel(every[:known], every)
+        kernels = [distance_kernel(every, every, reach) for reach in range(len(REACHES))]
+        roots = [np.linalg.cholesky(kernel + _JITTER * np.eye(len(every))).T for kernel in kernels]
+        shares = self.level_shares(at_seen)
         out = at_new.copy()
         for number in quantities:
             chosen = (rng.random(len(at_new))[:, None] > np.cumsum(shares[:, number], axis=1)[:, :-1]).sum(axis=1)
-            amplitude = AMPLITUDES[number][chosen][:, None]
-            process = amplitude * (rng.standard_normal((len(at_new), len(every))) @ root)
-            out[..., number] = at_new[..., number] + process[:, known:]
+            noise = rng.standard_normal((len(at_new), len(every)))
             seen = self._seen[number]
             which, miss, sigma = seen.which, seen.miss(at_seen[..., number]), seen.sigmas
-            if not len(which):
-                continue
-            for level, size in enumerate(AMPLITUDES[number]):
-                mine = chosen == level
-                if not mine.any():
-                    continue
-                covariance = size**2 * kernel[np.ix_(which, which)] + np.diag(sigma**2)
-                gain = np.linalg.solve(covariance, size**2 * kernel[which, known:])
-                left = miss[mine] + sigma * rng.standard_normal((mine.sum(), len(which))) - process[mine][:, which]
-                out[mine, :, number] += left @ gain
+            for reach, (kernel, root) in enumerate(zip(kernels, roots, strict=True)):
+                those = np.array([level[0] for level in _LEVELS])[chosen] == reach
+                process = np.zeros_like(noise)
+                process[those] = noise[those] @ root
+                for level, (of, step) in enumerate(_LEVELS):
+                    mine = chosen == level
+                    if of != reach or not mine.any():
+                        continue
+                    size = AMPLITUDES[number, step]
+                    out[mine, :, number] += size * process[mine][:, known:]
+                    covariance = size**2 * kernel[np.ix_(which, which)] + np.diag(sigma**2)
+                    gain = np.linalg.solve(covariance, size**2 * kernel[which, known:])
+                    wrong = sigma * rng.standard_normal((mine.sum(), len(which)))
+                    out[mine, :, number] += (miss[mine] + wrong - size * process[mine][:, which]) @ gain
         return out
 
     @cached_property
     def _seen(self) -> list["_Seen"]:
         """Of each quantity."""
-        kernel = distance_kernel(self.conditions, self.conditions)
+        kernels = [distance_kernel(self.conditions, self.conditions, reach) for reach in range(len(REACHES))]
         return [
             _Seen.of(
                 np.array([one.values[number] for one in self.observations]),
                 np.array([one.sigmas[number] for one in self.observations]),
-                kernel,
-                AMPLITUDES[number],
+                np.array([AMPLITUDES[number, step] ** 2 * kernels[reach] for reach, step in _LEVELS]),
             )
             for number in range(len(QUANTITIES))
         ]
 
     def _terms(self, predicted: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-        """Return ln of share and likelihood of each amplitude, shape (sets, 3)."""
+        """Return ln of share and likelihood of each level, shape (sets, 6)."""
         seen = self._seen[number]
         miss = np.nan_to_num(seen.miss(predicted[..., number]))
         white = np.einsum("ki,lji->lkj", miss, seen.whiteners, optimize=True)
@@ -179,7 +178,7 @@ class _Seen:
     values: NDArray[np.float64]
     sigmas: NDArray[np.float64]
     whiteners: NDArray[np.float64]
-    """Shape (amplitudes, seen, seen): makes misses independent with σ 1."""
+    """Shape (levels, seen, seen): makes misses independent with σ 1."""
     log_densities: NDArray[np.float64]
     """Of no miss, up to a constant."""
 
@@ -188,11 +187,10 @@ class _Seen:
         cls,
         values: NDArray[np.float64],
         sigmas: NDArray[np.float64],
-        kernel: NDArray[np.float64],
-        amplitudes: NDArray[np.float64],
+        kernels: NDArray[np.float64],
     ) -> "_Seen":
         which = np.flatnonzero(np.isfinite(values) & np.isfinite(sigmas))
-        covariances = amplitudes[:, None, None] ** 2 * kernel[np.ix_(which, which)] + np.diag(sigmas[which] ** 2)
+        covariances = kernels[:, which[:, None], which] + np.diag(sigmas[which] ** 2)
         factors = np.linalg.cholesky(covariances)
         densities = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
         whiteners = np.asarray(np.linalg.inv(factors), dtype=float)

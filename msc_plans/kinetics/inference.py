@@ -27,6 +27,8 @@ RTOL: Final = 1e-2
 """Relative error of a step in inference: below 0.1 % of the feed at the end, while the model is off by 10 %."""
 _KEEP = 0.5
 _MOST_STAGES = 40
+_IMPOSSIBLE = -1e30
+"""ln likelihood of particles the solver could not follow; finite, as differences are taken."""
 
 
 class Posterior:
@@ -74,9 +76,10 @@ class Posterior:
         """The particles in physical units, shape (particles, parameters): log10 k, E (kJ/mol), two ln gains."""
         return self._mean + self._sigma * self.z
 
-    def predict(self, conditions: Sequence[Condition], *, thin: int = 1) -> NDArray[np.float64]:
-        """Return what each particle (every ``thin``-th) predicts, shape (particles, conditions, quantities)."""
-        return self._predict(self.z[::thin], conditions)
+    def predict(self, conditions: Sequence[Condition], *, most: int | None = None) -> NDArray[np.float64]:
+        """Return what each particle (or ``most`` of them) predicts, shape (particles, conditions, quantities)."""
+        number = len(self.z) if most is None else min(most, len(self.z))
+        return self._predict(self.z[np.arange(number) * len(self.z) // number], conditions)
 
     def restore(
         self,
@@ -120,7 +123,7 @@ class Posterior:
             """Ln likelihood of what was known, and of all; shape (2, particles)."""
             predicted = self._predict(z, self.conditions)
             old = before.log_likelihood(predicted[:, :known]) if known else np.zeros(len(z))
-            return np.array([old, after.log_likelihood(predicted)])
+            return np.maximum([old, after.log_likelihood(predicted)], _IMPOSSIBLE)
 
         self._temper(terms, rng)
 
@@ -128,8 +131,7 @@ class Posterior:
         known = terms(self.z)
         power = 0.0
         for stage in range(_MOST_STAGES):
-            fresh = known[1] - known[0]
-            fresh = np.where(np.isfinite(fresh), fresh, -1e30)
+            fresh = np.where(known[1] > _IMPOSSIBLE, known[1] - known[0], _IMPOSSIBLE)
             step = 1 - power if stage == _MOST_STAGES - 1 else _step(fresh, 1 - power)
             power += step
             weights = np.exp(step * (fresh - fresh.max()))
@@ -187,7 +189,7 @@ class Posterior:
         """Replace particles by proposals after Metropolis; ``bonus`` is ln of prior and proposal ratios."""
         new = terms(proposal)
         gain = (1 - power) * (new[0] - known[0, mine]) + power * (new[1] - known[1, mine]) + bonus
-        take = np.log(rng.random(len(mine))) < np.where(np.isfinite(gain), gain, -np.inf)
+        take = np.log(rng.random(len(mine))) < gain
         self.z[mine[take]] = proposal[take]
         known[:, mine[take]] = new[:, take]
 

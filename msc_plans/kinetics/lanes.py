@@ -185,7 +185,7 @@ def integrate(
                 for term in range(terms):
                     k[term, lane] = constants[constant_of[one], constant[term]]
                 done[lane], rejected[lane], steps[lane] = 0.0, False, 0
-                step[lane] = seconds[one] / fixed if fixed > 0 else min(seconds[one], 1e-3)
+                step[lane] = seconds[one] / fixed if fixed > 0 else min(seconds[one], 2e-2)
         if busy == 0:
             return
         _factorise(y, k, step, slopes, slope, diagonal, elimination, matrix)
@@ -209,7 +209,7 @@ def integrate(
                 left = seconds[one] - done[lane]
                 finished = left <= 1e-12 * seconds[one] or (fixed > 0 and steps[lane] == fixed)
                 if fixed == 0:
-                    grow = 6.0 if size == 0.0 else min(6.0, max(0.2, 0.9 * size**-0.25))
+                    grow = 10.0 if size == 0.0 else min(10.0, max(0.2, 0.9 * size**-0.25))
                     step[lane] = min(step[lane] * (min(grow, 1.0) if rejected[lane] else grow), left)
                 rejected[lane] = False
             else:

@@ -85,7 +85,7 @@ def _mechanism(name: str, entry: Any, tables: Mapping[str, Any]) -> Mechanism:
     return Mechanism(
         name,
         str(entry.get("title", "")),
-        {key: _number(value, f"species {key!r}") for key, value in tables.get("species", {}).items()},
+        _amounts(tables.get("species", {}), "species"),
         tuple(_step(one, tables["steps"][one]) for one in names),
         None if crystals is None else _nanocrystals(crystals),
     )

@@ -61,6 +61,7 @@ OPTIONAL_KEYS: Final = (
     "mean_radius_nm_sigma",
     "volume_fraction",
     "volume_fraction_sigma",
+    "baseline",
 )
 """Keys that are used where there are any."""
 GAIN_PRIORS: Final = (
@@ -126,11 +127,14 @@ class Observation:
         On the scales of `QUANTITIES`; NaN where nothing is known.
     full_height : float
         Full-conversion height, absorbance.
+    baseline : float
+        Absorbance at the red end, where nothing in the reactor absorbs; NaN where it isn't known.
     """
 
     values: NDArray[np.float64]
     sigmas: NDArray[np.float64]
     full_height: float
+    baseline: float = math.nan
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> "Observation":
@@ -157,14 +161,14 @@ class Observation:
         rows = [_height(found[f"{one}_height"], found[f"{one}_height_sigma"], full, blank) for one in FAMILIES]
         rows.append(_height(found["nc_height"], found["nc_height_sigma"], full, blank))
         maximum, sigma = found["nc_wavelength_nm"], found["nc_wavelength_nm_sigma"]
-        rows.append((maximum, sigma if math.isfinite(sigma) else 3.0))
+        rows.append((maximum, max(sigma, 0.1) if math.isfinite(sigma) else 3.0))
         width = found["nc_fwhm_nm"]
         rows.append((math.log(width) if width > 0 else math.nan, 0.2))
         for key, soft in (("mean_radius_nm", 0.0), ("volume_fraction", None)):
             value, sigma = found[key], found[f"{key}_sigma"]
             rows.append(_logarithm(value, sigma, soft))
         values, sigmas = np.array(rows).T
-        return cls(np.where(np.isfinite(sigmas), values, math.nan), sigmas, full)
+        return cls(np.where(np.isfinite(sigmas), values, math.nan), sigmas, full, found["baseline"])
 
 
 def _height(height: float, sigma: float, full: float, blank: float) -> tuple[float, float]:
@@ -247,8 +251,9 @@ def _population(
     x0, x1, x2, _ = (concentrations[..., mechanism.index[name]] for name in MOMENTS)
     number = np.maximum(x0, 1e-15)
     to_nm = (6 / math.pi * _UNIT_NM3) ** (1 / 3)
-    mean = np.clip(to_nm * x1 / number, _LEAST_DIAMETER, _MOST_DIAMETER)
-    variance = to_nm**2 * (x2 / number - (x1 / number) ** 2)
+    size = np.clip(x1 / number, 0.0, _MOST_DIAMETER / to_nm)  # where there are hardly any, it may be anything
+    mean = np.maximum(to_nm * size, _LEAST_DIAMETER)
+    variance = to_nm**2 * (np.minimum(x2 / number, 1e6) - size**2)
     spread = np.sqrt(np.clip(variance, 0.0, (0.5 * mean) ** 2))
     return shares[..., mechanism.index[MOMENTS[3]]], mean, spread
 

@@ -140,7 +140,10 @@ class _Campaign:
 
     def _suggest(self) -> MsgGenerator[Mapping[str, Any]]:
         """Ask for the next condition and publish it with its reason, before anything moves."""
-        suggestion = yield from compute(self.worker, lambda: self.advisor.suggest(1)[0])
+        suggestions = yield from compute(self.worker, lambda: self.advisor.suggest(1))
+        if not suggestions:
+            raise CampaignFailedError("the advisor suggests nothing: no condition is left that its budget pays for")
+        suggestion = suggestions[0]
         trial_id = str(suggestion["_id"])
         metadata = {
             "purpose": "suggestion",

@@ -58,6 +58,27 @@ class CatalogHistory:
 
         return [dict(_start(run)) for run in self._runs(campaign_uid, Key("purpose") == "suggestion")]
 
+    def failures(self, campaign_uid: str) -> dict[str, dict[str, float]]:
+        """Return the conditions of the trials whose run or analysis failed, by trial id.
+
+        A trial that was repeated may be among the outcomes too.
+        """
+        from tiled.queries import Key
+
+        found = self._runs(campaign_uid, Key("stop.exit_status") == "fail")
+        starts = [_start(run) for run in found]
+        return {one["trial_id"]: dict(one["condition"]) for one in starts if {"trial_id", "condition"} <= set(one)}
+
+    def campaigns(self) -> list[str]:
+        """Return the uids of all campaigns; the one with the latest run is the last."""
+        from tiled.queries import KeyPresent
+
+        latest: dict[str, float] = {}
+        for run in self._catalog.search(KeyPresent("start.campaign_uid")).values():
+            uid, time = _start(run)["campaign_uid"], _start(run)["time"]
+            latest[uid] = max(time, latest.get(uid, time))
+        return sorted(latest, key=lambda uid: latest[uid])
+
     def _runs(self, campaign_uid: str, query: Any) -> "Iterator[BlueskyRunV3]":
         from tiled.queries import Key
 

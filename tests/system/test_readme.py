@@ -13,6 +13,9 @@ import psutil
 import pytest
 
 from msc_plans.cli.simulator import Simulator, free_port
+from msc_plans.condition import Condition
+from msc_plans.kinetics.mechanism_file import mechanisms
+from msc_plans.kinetics.synthetic import outcome_record
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -31,7 +34,17 @@ def run(command, *, timeout=300, cwd=ROOT, **kwargs):
 
 
 def test_no_block_of_the_readme_is_untested():
-    tested = ("make demo", "make test\n", "open_catalog", "msc ioc", "ipython", "bring_up", "Starting the", "analyze")
+    tested = (
+        "make demo",
+        "make test\n",
+        "open_catalog",
+        "msc ioc",
+        "ipython",
+        "bring_up",
+        "Starting the",
+        "analyze",
+        "suggest ",
+    )
     assert [text for _, text in BLOCKS if not any(word in text for word in tested)] == []
 
 
@@ -106,6 +119,22 @@ def test_files_of_ones_own_are_analysed(tmp_path):
     first, second = map(json.loads, printed[2].splitlines())
     assert first["d_spacing_nm"] == pytest.approx(2 * np.pi / 1.84, rel=0.01)
     assert second["peaks"] == []
+
+
+def test_a_history_of_ones_own_gives_a_suggestion_and_a_fit(tmp_path):
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    sequential = mechanisms()["sequential"]
+    truth = np.array([*(prior.mean for prior in sequential.priors), 0.0, 0.0])
+    condition = Condition(280, 280, 14)
+    outcome = outcome_record(sequential, truth, condition, np.random.default_rng(2))
+    line = {key: value if np.isfinite(value) else None for key, value in {**condition.as_dict(), **outcome}.items()}
+    (tmp_path / "history.jsonl").write_text(json.dumps(line))
+    suggested, fitted = [run(["sh", "-c", line], cwd=tmp_path) for line in block("msc suggest").splitlines()]
+    assert "1 condition measured" in suggested.stdout
+    assert "runner-up:" in suggested.stdout
+    assert "Rate constants of" in fitted.stdout
+    assert (tmp_path / "fit.png").stat().st_size > 20_000
+    assert suggested.stderr + fitted.stderr == ""
 
 
 def test_make_test_is_what_ci_runs():

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from msc_plans.advisor import Advisor, Budget, DiscriminateGoal, LearnGoal, MaximiseGoal, SearchSpace
+from msc_plans.advisor import Advisor, Budget, CostModel, DiscriminateGoal, LearnGoal, MaximiseGoal, SearchSpace
 from msc_plans.condition import Condition
 from msc_plans.kinetics.inference import Posterior
 from msc_plans.kinetics.mechanism_file import FAMILIES, mechanisms
@@ -97,7 +97,7 @@ def test_the_reason_is_a_sentence_with_numbers():
     last = one.explain(f"trial-{len(order):04d}")
     assert "CdSe-437" in last.reason
     assert " mL" in last.reason
-    assert last.ratio.low <= last.ratio.mean <= last.ratio.high
+    assert last.ratio.low <= last.ratio.median <= last.ratio.high
     assert 0 <= last.probability <= 1
     assert last.runner_up not in (None, last.condition)
     assert last.cost.microlitres > 1000
@@ -181,6 +181,17 @@ def test_a_budget_stops_the_campaign():
     assert one.should_stop() == (False, None)
     one.ingest([point(one.suggest()[0])])
     assert one.should_stop() == (True, "the budget of 1 conditions is used up")
+
+
+def test_nothing_is_suggested_that_the_syringes_do_not_hold():
+    prices = {c: CostModel().cost(None, c).microlitres for c in SPACE.candidates()}
+    cheapest = min(prices.values())
+    one = advisor(budget=Budget(microlitres=1.01 * cheapest))
+    (suggestion,) = one.suggest(3)
+    assert prices[Condition.from_mapping(suggestion)] == pytest.approx(cheapest, rel=0.01)
+    one.ingest([point(suggestion)])
+    assert one.suggest() == []
+    assert one.should_stop() == (True, "what is left of the budget pays for no condition")
 
 
 def test_the_same_seed_gives_the_same_suggestions():

@@ -3,6 +3,7 @@ import pytest
 
 from msc_plans.advisor import Budget, Cost, CostModel, MapGoal, MaximiseGoal, SearchSpace, make_goal
 from msc_plans.advisor.acquisition import (
+    class_entropy,
     expected_improvement,
     map_information,
     mechanism_information,
@@ -21,6 +22,14 @@ class TestSearchSpace:
         found = SearchSpace.equal_ovens().candidates()
         assert [one.growth_temperature for one in found] == list(range(240, 351, 10))
         assert all(one.nucleation_temperature == one.growth_temperature for one in found)
+
+    def test_the_pumps_limit_the_residence_time(self):
+        space = SearchSpace([280], [1.5, 3, 14, 60], flow_limits=(3000, 20580), reactor_volume_ul=1029)
+        assert [one.residence_time for one in space.candidates()] == [3, 14]
+        with pytest.raises(ValueError, match="flow_limits must be"):
+            SearchSpace([280], [14], flow_limits=(5, 2))
+        with pytest.raises(ValueError, match="reactor_volume_ul must be above 0"):
+            SearchSpace([280], [14], reactor_volume_ul=0)
 
     def test_limits_and_forbidden_regions_are_kept(self):
         space = SearchSpace(
@@ -82,6 +91,8 @@ class TestCost:
     def test_a_budget_says_what_is_used_up(self):
         assert Budget(conditions=3).exceeded(2, Cost(1e9, 1e9)) is None
         assert Budget(conditions=3).exceeded(3, Cost(0, 0)) == "the budget of 3 conditions is used up"
+        assert Budget(microlitres=10).affords(Cost(1e9, 10.0))
+        assert not Budget(seconds=5).affords(Cost(5.1, 0.0))
         assert Budget(microlitres=10).exceeded(3, Cost(0, 11)) == "the budget of 10 µL is used up"
 
 
@@ -91,7 +102,7 @@ class TestAcquisition:
         edge = rng.uniform(0, 4, 2000)
         cells = edge[:, None] > np.arange(5)[None]
         outcomes = edge[:, None] - np.array([-9.0, 2.0]) + np.array([100.0, 0.0]) * rng.standard_normal((2000, 1))
-        noise, signal = map_information(outcomes, cells, np.zeros(2000, dtype=int))
+        noise, signal = map_information(outcomes, cells, ~cells, np.zeros(2000, dtype=int))
         assert signal > 1.5
         assert noise < 0.1
 
@@ -100,8 +111,18 @@ class TestAcquisition:
         value = rng.standard_normal(2000)
         cells = (value > 0)[:, None]
         groups = (value > 0).astype(int)
-        assert map_information(value[:, None], cells, np.zeros(2000, dtype=int))[0] == pytest.approx(1.0, abs=0.1)
-        assert map_information(value[:, None], cells, groups)[0] == pytest.approx(0.0, abs=1e-9)
+        nothing = np.zeros(2000, dtype=int)
+        assert map_information(value[:, None], cells, ~cells, nothing)[0] == pytest.approx(1.0, abs=0.1)
+        assert map_information(value[:, None], cells, ~cells, groups)[0] == pytest.approx(0.0, abs=1e-9)
+
+    def test_what_is_in_neither_class_is_no_question(self):
+        value = np.random.default_rng(0).standard_normal(2000)[:, None]
+        nothing = np.zeros(2000, dtype=int)
+        assert map_information(value, value > 9, value < 0, nothing)[0] == pytest.approx(0.0, abs=1e-3)
+        # quarters in either class, half in neither: half a bit, which the outcome tells whole
+        assert class_entropy(np.array([0.25]), np.array([0.25])) == pytest.approx([0.5])
+        told = map_information(value, value > 0.6745, value < -0.6745, nothing, bins=4)[0]
+        assert told == pytest.approx(0.5, abs=0.05)
 
     def test_improvement_counts_what_lies_above_the_best(self):
         draws = np.array([[0.0, 2.0], [4.0, 2.0]])

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from msc_plans.condition import Condition
-from msc_plans.kinetics.discrepancy import AMPLITUDES, Discrepancy, distance_kernel
+from msc_plans.kinetics.discrepancy import AMPLITUDES, REACHES, Discrepancy, distance_kernel
 from msc_plans.kinetics.observation import QUANTITIES, Observation
 
 NUMBER = QUANTITIES.index("CdSe-437")
@@ -38,9 +38,10 @@ def test_the_likelihood_is_that_of_correlated_normal_errors():
     found = Discrepancy(where, seen(*values)).log_likelihood(model)
     for miss, total in zip(values - model[..., NUMBER], found, strict=True):
         terms = [
-            share * multivariate_normal.pdf(
-                miss, cov=size**2 * distance_kernel(where, where) + SIGMA**2 * np.eye(3)
+            share / len(REACHES) * multivariate_normal.pdf(
+                miss, cov=size**2 * distance_kernel(where, where, reach) + SIGMA**2 * np.eye(3)
             )
+            for reach in range(len(REACHES))
             for share, size in zip((0.4, 0.4, 0.2), AMPLITUDES[NUMBER], strict=True)
         ]  # fmt: skip
         # without the powers of 2 π
@@ -77,7 +78,7 @@ def test_measured_conditions_dominate_and_far_ones_do_not():
 def test_a_model_that_is_far_off_is_given_a_large_error():
     where = tuple(equal(t) for t in (260, 280, 300, 320))
     close, far = (
-        Discrepancy(where, seen(*values)).amplitude_shares(predictions(*([[0.0]] * 4)))[0, NUMBER]
+        Discrepancy(where, seen(*values)).level_shares(predictions(*([[0.0]] * 4)))[0, NUMBER].reshape(2, 3).sum(axis=0)
         for values in ((0.05, -0.05, 0.02, 0.0), (1.5, -1.5, 1.0, -1.2))
     )
     assert np.argmax(close) == 0

@@ -1,10 +1,12 @@
 """Inference on worlds of its own equations: this proves the algebra, not the chemistry (`well_specified`)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from msc_plans.condition import Condition
-from msc_plans.kinetics.belief import ALARM, Belief
+from msc_plans.kinetics.belief import ALARM, OPTICS_ALARM, Belief
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.inference import Posterior
 from msc_plans.kinetics.mechanism_file import mechanisms
@@ -130,3 +132,12 @@ def test_an_alarm_is_raised_by_what_no_mechanism_predicts():
     values[QUANTITIES.index("NC maximum")] += 90.0
     belief.update([near], [Observation(values, seen.sigmas, seen.full_height)])
     assert belief.alarm.startswith(f"{ALARM}: NC maximum at {near} is off by")
+
+
+def test_absorbance_where_nothing_absorbs_is_an_alarm_of_its_own():
+    belief, truth = small_belief(), drawn_truth(11)
+    (seen,) = observe(truth, CONDITIONS[:1])
+    belief.update(CONDITIONS[:1], [replace(seen, baseline=0.014)])
+    assert belief.alarm is None
+    belief.update(CONDITIONS[1:2], [replace(seen, baseline=0.031)])
+    assert belief.alarm.startswith(f"{OPTICS_ALARM}: absorbance of 0.031 at the red end")

@@ -101,6 +101,8 @@ def test_a_blank_with_scattering_and_drift_holds_nothing(seed):
     assert result.nanocrystal is None
     assert abs(result.optical_density_nm) < 3.0
     record = outcome(result, full_conversion_height=0.4)
+    red = y[0.9 * GRID[-1] + 0.1 * GRID[0] <= GRID]
+    assert record["baseline"] == pytest.approx(red.mean(), abs=2e-3)
     assert record["nc_height"] == 0.0
     assert 0 < record["nc_height_sigma"] < 0.02
     assert math.isnan(record["nc_wavelength_nm"])

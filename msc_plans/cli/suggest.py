@@ -1,0 +1,206 @@
+"""Which condition to measure next, and why, from what was measured before.
+
+HISTORY is a file of JSON lines, - for stdin, or a store; an empty one gives a first suggestion. See docs/advisor.md.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from msc_plans.cli import CommandError
+from msc_plans.cli.grid import add_grid_arguments, grid_of
+from msc_plans.cli.history import History, add_history_arguments, read_history
+from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, prepare_process, reactor_of
+
+if TYPE_CHECKING:
+    from msc_plans.advisor import Advisor, Goal, Interval, Suggestion
+
+__all__ = ["add_arguments", "run"]
+
+_WIDTH = 98
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc suggest``."""
+    add_history_arguments(parser)
+    parser.add_argument("--goal", default="map", help="map, maximise, discriminate or learn (default: %(default)s)")
+    parser.add_argument("--family", help="of the goals map and maximise (default: CdSe-437)")
+    parser.add_argument("--by", help="of the goal maximise: amount or purity (default: amount)")
+    parser.add_argument("--time", type=float, metavar="S", help="of the goal map: at this residence time only, s")
+    parser.add_argument("-n", type=int, default=1, dest="number", metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line, for each suggestion")
+    add_grid_arguments(parser)
+    model = parser.add_argument_group("reactor and model")
+    add_model_arguments(model)
+    model.add_argument(
+        "--volume-ul", type=float, metavar="X", help="of chamber and coil, for the cost, µL (default: 1029)"
+    )
+    model.add_argument("--budget-ml", type=float, metavar="X", help="of mixture for all conditions together, mL")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Suggest; returns the exit code."""
+    prepare_process()
+    advisor = _advisor(args)
+    history = read_history(args)
+    for point in history.points:
+        advisor.trials.add(None, point.condition, point.outcome, advisor.cost)
+    advisor.register_failures(
+        [{"_id": f"failed-{number}", **one.as_dict()} for number, one in enumerate(history.failed, 1)]
+    )
+    learn(advisor.belief, history)
+    alarm = advisor.alarm
+    stop = advisor.should_stop()[1]
+    suggestions, refused = _suggestions(advisor, args)
+    if args.json:
+        for rank, suggestion in enumerate(suggestions, 1):
+            print(json.dumps(_record(rank, suggestion, advisor, history, stop, alarm), allow_nan=False))
+        if refused:
+            print(f"msc suggest: {refused}", file=sys.stderr)
+    else:
+        print("\n".join(_lines(suggestions, refused, advisor, history, stop, alarm)))
+    return 0
+
+
+def _advisor(args: argparse.Namespace) -> "Advisor":
+    from msc_plans.advisor import Advisor, Budget, CostModel
+
+    if args.number < 1:
+        raise CommandError(f"-n must be 1 or more, not {args.number}")
+    for option, value in (("--budget-ml", args.budget_ml), ("--volume-ul", args.volume_ul)):
+        if value is not None and not 0 < value < math.inf:
+            raise CommandError(f"{option} must be above 0, not {value:g}")
+    goal, space, mechanisms = _goal(args), grid_of(args), mechanisms_of(args)
+    if goal.name == "discriminate" and len(mechanisms) < 2:
+        raise CommandError(f"--goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
+    try:
+        return Advisor(
+            goal,
+            space,
+            budget=Budget(microlitres=None if args.budget_ml is None else 1000 * args.budget_ml),
+            cost=CostModel() if args.volume_ul is None else CostModel(reactor_volume_ul=args.volume_ul),
+            reactor=reactor_of(args),
+            mechanisms=mechanisms,
+            seed=args.seed,
+            particles=args.particles,
+        )
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _goal(args: argparse.Namespace) -> "Goal":
+    from msc_plans.advisor import make_goal
+    from msc_plans.advisor.goals import GOALS
+
+    of = {"family": ("map", "maximise"), "by": ("maximise",), "time": ("map",)}
+    for option, goals in of.items():
+        if args.goal in GOALS and getattr(args, option) is not None and args.goal not in goals:
+            raise CommandError(f"--{option} is of the goal {' or '.join(goals)}, not of {args.goal}")
+    settings = {name: getattr(args, name) for name in ("family", "by") if getattr(args, name) is not None}
+    if args.goal == "map":
+        if args.time is not None and not args.time > 0:
+            raise CommandError(f"--time must be above 0 s, not {args.time:g}")
+        settings["residence_time"] = args.time
+    try:
+        return make_goal(args.goal, **settings)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _suggestions(advisor: "Advisor", args: argparse.Namespace) -> "tuple[list[Suggestion], str]":
+    """Return what the budget allows, and why it isn't all that was asked for."""
+    kept: list[Suggestion] = []
+    for one in (advisor.explain(str(one["_id"])) for one in advisor.suggest(args.number)):
+        if advisor.trials.was_failed(one.condition):
+            return kept, "all conditions of the grid that are left have failed; widen the grid, or drop the failures"
+        kept.append(one)
+    if len(kept) < args.number:
+        if args.budget_ml is not None:
+            spent = sum((one.cost for one in kept), advisor.trials.spent).microlitres / 1000
+            left = f"{max(args.budget_ml - spent, 0.0):.1f} of {args.budget_ml:g} mL are left"
+            return kept, f"the budget would be exceeded by any further condition: {left}"
+        return kept, f"no more than {len(kept)} conditions of the grid are left to suggest"
+    return kept, ""
+
+
+def _record(
+    rank: int, suggestion: "Suggestion", advisor: "Advisor", history: History, stop: str | None, alarm: str | None
+) -> dict[str, Any]:
+    runner_up = suggestion.runner_up
+    return {
+        "rank": rank,
+        **suggestion.condition.as_dict(),
+        "family": advisor.goal.family,
+        **suggestion.as_document(),
+        "runner_up": None if runner_up is None else runner_up.as_dict(),
+        "measured_before": advisor.trials.was_measured(suggestion.condition),
+        "mechanisms": advisor.mechanism_probabilities,
+        "conditions_used": len(history.points),
+        "stop": stop,
+        "alarm": alarm,
+    }
+
+
+def _lines(
+    suggestions: "list[Suggestion]", refused: str, advisor: "Advisor", history: History, stop: str | None,
+    alarm: str | None,
+) -> list[str]:  # fmt: skip
+    lines = [f"Goal: {advisor.goal}.", f"History: {history}.", _likely(advisor.mechanism_probabilities)]
+    if suggestions:
+        lines += ["", *_table(suggestions, advisor)]
+    if refused:
+        lines += ["", *_wrapped(f"{refused[0].upper()}{refused[1:]}.")]
+    lines += ["", f"Goal reached: {stop}." if stop else "Goal not reached yet."]
+    return [*lines, *alarm_lines(alarm)]
+
+
+def _likely(probabilities: Mapping[str, float]) -> str:
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    said = ", ".join(f"{name} {share:.2f}" for name, share in ranked if share >= 0.005)
+    return "\n".join(_wrapped(f"Mechanisms: {said}."))
+
+
+def _table(suggestions: "list[Suggestion]", advisor: "Advisor") -> list[str]:
+    family = advisor.goal.family
+    lines = [
+        _row(
+            "#", "nucl.", "growth", "time", "P(acc.)", f"{family} height", f"{family} ratio", "NC maximum", "cost", ""
+        ),
+        _row("", "°C", "°C", "s", "", "(95 %)", "(95 %)", "nm (95 %)", "min", "mL"),
+    ]
+    for rank, one in enumerate(suggestions, 1):
+        numbers = [f"{value:.4g}" for value in one.condition.as_dict().values()]
+        expected = [_spread(interval) for interval in (one.height, one.ratio, one.nc_wavelength_nm)]
+        cost = f"{one.cost.seconds / 60:.0f}", f"{one.cost.microlitres / 1000:.1f}"
+        lines.append(_row(str(rank), *numbers, f"{one.probability:.2f}", *expected, *cost))
+        again = " (measured before: nothing else is left)" * advisor.trials.was_measured(one.condition)
+        runner_up = "none, no other condition is left" if one.runner_up is None else str(one.runner_up)
+        for text in (f"why: {one.reason}{again}", f"runner-up: {runner_up}"):
+            lines += _wrapped(text, indent=4)
+    return lines
+
+
+def _row(*cells: str) -> str:
+    rank, nucleation, growth, time, share, height, ratio, maximum, minutes, millilitres = cells
+    where = f"{rank:>2} {nucleation:>6} {growth:>6} {time:>6} {share:>8}"
+    return f"{where}  {height:<20}{ratio:<20}{maximum:<14} {minutes:>4}{millilitres:>6}".rstrip()
+
+
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    """Break into lines, but not between a number and what it belongs to."""
+    kept = re.sub(r" (?==)|(?<==) |(?<=\d) (?=°C|s\b|min|mL|bit)", "\xa0", text)
+    lines = textwrap.wrap(kept, _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (2 * indent))
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _spread(interval: "Interval") -> str:
+    """Return mean and ends, with as many decimals as give the upper end two figures."""
+    size = max(abs(interval.high), abs(interval.median), 1e-3)
+    decimals = max(1 - math.floor(math.log10(size)), 0)
+    mean, low, high = (f"{value:.{decimals}f}" for value in (interval.median, interval.low, interval.high))
+    return f"{mean} ({low}–{high})"
