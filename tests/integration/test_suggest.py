@@ -319,7 +319,7 @@ def test_bad_mechanisms_particles_and_pictures_are_one_line(folder, capsys):
     for content, words in (
         (None, "No such file"),
         ("x =", "two.toml is no TOML"),
-        ("species = 3\n[mechanisms.a]\nsteps = []", "a table is not as it should be"),
+        ("species = 3\n[mechanisms.a]\nsteps = []", "species: must be a table, not 3"),
         (MECHANISMS.replace("403 to NC", "warp"), "unknown step warp"),
         (one, "--goal discriminate needs two mechanisms or more; there is sequential only"),
     ):
