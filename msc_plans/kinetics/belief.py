@@ -27,7 +27,7 @@ ALARM: Final = "no mechanism fits"
 """Name of the alarm by what is seen of clusters and crystals."""
 OPTICS_ALARM: Final = "optics changed"
 """Name of the alarm by the baseline."""
-_TAIL: Final = 5
+_TAIL: Final = 8
 """Degrees of freedom of Student's t for what is off by many σ: an analysis misjudges its σ at times."""
 _BASELINE_SIGMA: Final = 0.003
 """Absorbance: a lamp of 0.7 % drift since its reference."""
