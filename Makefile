@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# most tests wait for the simulated reactor: two at a time, each process with an IOC of its own; the long files first
+XDIST := --numprocesses 2 --dist
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-long bench install clean
+.PHONY: demo test test-long bench docs audit install clean
 
 demo: $(INSTALLED)
 	$(BIN)/msc demo
@@ -14,14 +16,23 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" $(XDIST) loadscope --no-loadscope-reorder
 
 test-long: $(INSTALLED)
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long $(XDIST) worksteal
 
 bench: $(INSTALLED)
 	@status=0; for file in benchmarks/[!_]*.py; do \
 	  echo "== $$file"; $(BIN)/python $$file $(ARGS) || status=1; done; exit $$status
+
+docs: $(INSTALLED)
+	@# begun anew, so that nothing is left of pages that are gone; no network is used
+	rm -rf docs/_generated build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
+audit: $(INSTALLED)
+	$(BIN)/python -m tests.audit
 
 install: $(INSTALLED)
 
@@ -39,4 +50,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_generated *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 from _advisor_peers import AllAbsent, AxPeer, GridOrder, LevelSet, Peer, Sobol
-from _advisor_worlds import CELLS, TIMES_S, World, random_scenario, travel_cost
+from _advisor_worlds import CELLS, TIMES_S, World, random_scenario
 
-from msc_plans.advisor import Advisor, DiscriminateGoal, MapGoal, MaximiseGoal, SearchSpace
+from msc_plans.advisor import Advisor, CostModel, DiscriminateGoal, MapGoal, MaximiseGoal, SearchSpace
+from msc_plans.advisor.cost import Cost
 from msc_plans.advisor.goals import Goal
 from msc_plans.condition import Condition
 from msc_plans.kinetics.observation import Observation
@@ -32,21 +33,17 @@ GOALS: Final[Mapping[str, Goal]] = {
     "maximise": MaximiseGoal(),
     "discriminate": DiscriminateGoal(),
 }
-CLASS_OF: Final = {
-    "sequential": "ladder",
-    "window": "ladder",
-    "direct": "needs an extra step",
-    "hot": "needs an extra step",
-    "union": "needs an extra step",
-    "dead_end": "beside",
-}
-"""By where nanocrystals come from: the clusters alone, the clusters and another way, or another way alone."""
+CLASSES: Final = ("ladder", "needs an extra step", "beside")
+"""By where nanocrystals come from: one cluster, a cluster and another way, or another way alone."""
+_FROM_CLUSTERS: Final = {"465 to NC", "403 to NC"}
+_FROM_OTHERS: Final = {"Nucl to NC", "M to NC"}
 _HELD_OUT: Final = 12
 _SPACE: Final = SearchSpace(
     [float(nucleation) for nucleation in range(260, 351, 10)],
     list(TIMES_S),
     growth_offsets=[-float(drop) for drop in range(0, 91, 10)],
 )
+_COST: Final = CostModel(reactor_volume_ul=251.5)
 _ORDER: Final = {cell: number for number, cell in enumerate(CELLS)}
 
 
@@ -81,10 +78,10 @@ def world_of(name: str) -> World:
 
 
 def _theirs(task: Task, world: World) -> list[dict[str, Any]]:
-    peer, place, spent, rows = PEERS[task.who](world.cells, task.seed), None, np.zeros(2), []
+    peer, place, spent, rows = PEERS[task.who](world.cells, task.seed), None, Cost(0.0, 0.0), []
     condition = peer.suggest()
     for _ in range(task.conditions):
-        spent = spent + travel_cost(place, condition)
+        spent += _COST.cost(place, condition)
         place, record = condition, world.measure(condition, task.seed)
         began = time.perf_counter()
         peer.ingest(condition, record)
@@ -100,12 +97,12 @@ def _theirs(task: Task, world: World) -> list[dict[str, Any]]:
 
 def _ours(task: Task, world: World) -> list[dict[str, Any]]:
     advisor = Advisor(GOALS[task.goal], _SPACE, reactor=_reactor(world), seed=task.seed)
-    place, spent, rows = None, np.zeros(2), []
+    place, spent, rows = None, Cost(0.0, 0.0), []
     (suggestion,) = advisor.suggest()
     prior = _mapped(advisor, world) if task.goal == "map" else {}
     for number in range(task.conditions):
         condition = Condition.from_mapping(suggestion)
-        spent = spent + travel_cost(place, condition)
+        spent += _COST.cost(place, condition)
         place = condition
         record = world.measure(condition, task.seed)
         began = time.perf_counter()
@@ -157,9 +154,11 @@ def _share(world: World, cell: Condition) -> float:
 
 
 def _classes(advisor: Advisor) -> dict[str, float]:
-    found = dict.fromkeys(CLASS_OF.values(), 0.0)
-    for name, probability in advisor.mechanism_probabilities.items():
-        found[CLASS_OF[name]] += probability
+    found: dict[str, float] = dict.fromkeys(CLASSES, 0.0)
+    for names, probability in advisor.outlook.needed_probabilities.items():
+        clusters, others = (len(of & {*names}) for of in (_FROM_CLUSTERS, _FROM_OTHERS))
+        if clusters + others:  # by the others there are no nanocrystals anywhere
+            found[CLASSES[2 if not clusters else int(clusters + others > 1)]] += probability
     return found
 
 
@@ -178,5 +177,5 @@ def _held_out(advisor: Advisor, world: World, seed: int) -> dict[str, int]:
     return {"covered": int(np.sum((low <= values) & (values <= high) & looked)), "looked": int(looked.sum())}
 
 
-def _used(spent: np.ndarray) -> dict[str, float]:
-    return {"hours": float(spent[0]) / 3600, "ml": float(spent[1]) / 1000}
+def _used(spent: Cost) -> dict[str, float]:
+    return {"hours": spent.seconds / 3600, "ml": spent.microlitres / 1000}

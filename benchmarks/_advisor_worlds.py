@@ -43,10 +43,6 @@ EXPOSURE_MS: Final = 100.0
 AVERAGES: Final = 5
 _FRAME_S = 0.01
 
-REACTOR_UL: Final = 251.5
-_START_C, _UP_C_S, _DOWN_C_S, _DWELL_S, _FLUSHES = 25.0, 40 / 60, 30 / 60, 60.0, 3
-_EXPOSED_S = 5.0
-
 _BASE = "palencia2020"
 _LOG10_K0_SD, _ENERGY_SD = 0.3, 0.08
 _FEED = (0.7, 1.4)
@@ -153,19 +149,6 @@ class World:
         return uvvis.outcome(result, full_conversion_height=self.full_conversion_height)
 
 
-def travel_cost(previous: Condition | None, condition: Condition) -> tuple[float, float]:
-    """Seconds and µL of mixture from one condition, or from 25 °C, to the end of the exposure at the next.
-
-    The slower oven's way at 40 °C/min up and 30 °C/min down, 60 s of dwell, three reactor volumes and 5 s of exposure;
-    mixture flows in the last two.
-    """
-    before = (_START_C, _START_C) if previous is None else _temperatures(previous)
-    steps = [after - start for start, after in zip(before, _temperatures(condition), strict=True)]
-    travel_s = max(step / _UP_C_S if step > 0 else -step / _DOWN_C_S for step in steps)
-    flowing_s = _FLUSHES * condition.residence_time + _EXPOSED_S
-    return travel_s + _DWELL_S + flowing_s, flowing_s * REACTOR_UL / condition.residence_time
-
-
 def random_scenario(seed: int) -> Scenario:
     """Another chemistry: ``palencia2020`` with every rate, energy and solubility and the feed changed at random.
 
@@ -234,10 +217,6 @@ def _drawn(name: str, rng: np.random.Generator) -> Scenario:
 
 def _order(step: Step) -> float:
     return sum((step.orders or step.reactants).values())
-
-
-def _temperatures(condition: Condition) -> tuple[float, float]:
-    return condition.nucleation_temperature, condition.growth_temperature
 
 
 def _seed(text: str) -> int:

@@ -9,10 +9,11 @@ import os
 os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 
 from devices.connect import NoAnswerError, connect, disconnect, use_clock
+from devices.geometry import Geometry, Limits
 from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
 from devices.oven import Oven
 from devices.pump import SyringePump
-from devices.reactor import FlowReactor, Geometry, InterlockTrippedError, Limits
+from devices.reactor import FlowReactor, InterlockTrippedError
 from devices.saxs import FrameNotWrittenError, NoBeamError, SaxsDetector
 from devices.spectrometer import Spectrometer
 

@@ -49,7 +49,12 @@ def disconnect() -> None:
     from caproto.threading.pyepics_compat import PV
 
     ophyd.get_cl().get_dispatcher().stop()
-    PV.default_context().disconnect()
+    context: Any = PV.default_context()
+    # a reading that came while its circuit closes would be reported as an error: nothing is read any more first
+    context.selector.stop()
+    if context.selector.thread is not None:
+        context.selector.thread.join(5.0)
+    context.disconnect()
 
 
 def _signals(device: Device) -> list[Any]:

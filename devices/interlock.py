@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
@@ -17,12 +18,12 @@ class Interlock(Device):
     """Latched interlock with its reason; the IOC trips it, a person resets it."""
 
     state = Cpt(EpicsSignalRO, "Interlock", string=True, kind=Kind.normal, auto_monitor=True)
-    message = Cpt(EpicsSignalRO, "InterlockMessage", string=True, kind=Kind.normal)
+    message = Cpt(EpicsSignalRO, "InterlockMessage", string=True, kind=Kind.normal, auto_monitor=True)
     reset = Cpt(Command, "InterlockReset", kind=Kind.omitted)
     heartbeat = Cpt(Command, "Heartbeat", kind=Kind.omitted)
-    heartbeat_timeout = Cpt(Setpoint, "HeartbeatTimeout", kind=Kind.config)
+    heartbeat_timeout = Cpt(Setpoint, "HeartbeatTimeout", kind=Kind.config, auto_monitor=True)
 
-    def __init__(self, prefix: str, *, name: str, **kwargs) -> None:
+    def __init__(self, prefix: str, *, name: str, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, **kwargs)
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +25,11 @@ __all__ = [
 Clock = Callable[[], float]
 """Seconds on the clock that dwell, timeouts and progress run on."""
 
-_POLL_S = 0.02
+_POLL_S = 0.01
 _CLOCK_STOPPED_AFTER_S = 20.0
 _LEAST_WALL_TIMEOUT_S = 10.0
+_LAST_STEP_S = 5.0
+_READBACK_S = 2.0
 
 
 class GivenUpError(RuntimeError):
@@ -74,17 +77,28 @@ class Move(DeviceStatus):
         Called with this object; it puts setpoints and calls :meth:`until`. What it raises fails the status.
     clock : callable
         Seconds; see :data:`Clock`.
+    check : callable
+        Called at each look at the world; what it raises ends the move.
     """
 
-    def __init__(self, device: Any, steps: Callable[["Move"], None], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        device: Any,
+        steps: Callable[["Move"], None],
+        *,
+        clock: Clock,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(device)
         self._clock = clock
+        self._check = check
         self._steps = steps
         self._given_up = threading.Event()
         self._pardoned = False
         self._watchers: list[Callable[..., None]] = []
         self._started = time.monotonic()
-        threading.Thread(target=self._run_steps, name=f"move {device.name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._run_steps, name=f"move {device.name}", daemon=True)
+        self._thread.start()
 
     def watch(self, func: Callable[..., None]) -> None:
         """Call ``func`` with progress, as bluesky's progress bars ask for."""
@@ -98,6 +112,12 @@ class Move(DeviceStatus):
         """
         self._pardoned = success
         self._given_up.set()
+
+    def end(self, *, success: bool = False) -> None:
+        """Give up, and wait until no step is under way: what is put from now on stays. Takes a few round trips."""
+        self.give_up(success=success)
+        if self._thread is not threading.current_thread():
+            self._thread.join(_LAST_STEP_S)
 
     def until(
         self,
@@ -121,9 +141,10 @@ class Move(DeviceStatus):
         """
         begun = seen = self._clock()
         wall_begun = moved_at = time.monotonic()
+        self._go_on(what)
         while not true():
-            if self._given_up.wait(_POLL_S):
-                raise GivenUpError(f"{self.device.name}: given up while waiting for {what}")
+            self._given_up.wait(_POLL_S)
+            self._go_on(what)
             now = self._clock()
             if now != seen:
                 seen, moved_at = now, time.monotonic()
@@ -136,6 +157,19 @@ class Move(DeviceStatus):
                 raise DidNotHappenError(f"{self.device.name}: {what} did not happen within {timeout_s:g} s")
             if progress is not None:
                 self._tell(progress())
+
+    def _go_on(self, what: str) -> None:
+        if self._given_up.is_set():
+            raise GivenUpError(f"{self.device.name}: given up while waiting for {what}")
+        self._check()
+
+    def _settled(self) -> None:
+        """Tell watchers nothing more: a bar that shows no number is of no use."""
+
+    def _handle_failure(self) -> None:
+        """Stop the device; not after a give-up, as it has been stopped, or goes elsewhere already."""
+        if not isinstance(self._exception, GivenUpError):
+            super()._handle_failure()
 
     def _run_steps(self) -> None:
         try:
@@ -176,14 +210,22 @@ def put_checked(setpoint: Signal, value: float, readback: Signal, *, tolerance: 
     Raises
     ------
     SetpointRefusedError
-        The controller refused the put or reads back something else; both values are named.
+        The controller refused the put, or reads back something else, and has its old setpoint again; both values are
+        named.
     """
+    before = number(setpoint, use_monitor=False)
     try:
         setpoint.put(value, wait=True)
     except Exception as error:
         raise SetpointRefusedError(f"{setpoint.name}: {value!r} was refused ({error})") from error
-    taken = number(readback)
-    if abs(taken - value) > tolerance:
+    deadline = time.monotonic() + _READBACK_S
+    while abs((taken := number(readback, use_monitor=False)) - value) > tolerance:
+        # a controller behind a slow line shows it a scan later
+        if time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            continue
+        with suppress(Exception):
+            setpoint.put(before, wait=True)
         raise SetpointRefusedError(
             f"{setpoint.name}: asked for {value:g}, the controller took {taken:g}; check its limits"
         )

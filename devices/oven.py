@@ -29,11 +29,11 @@ class Oven(Device):
     """
 
     reading = Cpt(EpicsSignalRO, "PV:RBV", kind=Kind.hinted, auto_monitor=True)
-    setpoint = Cpt(Setpoint, "SP", kind=Kind.normal)
+    setpoint = Cpt(Setpoint, "SP", kind=Kind.normal, auto_monitor=True)
     setpoint_readback = Cpt(EpicsSignalRO, "SP:RBV", kind=Kind.omitted)
-    working_setpoint = Cpt(EpicsSignalRO, "WSP:RBV", kind=Kind.normal)
-    ramp_rate = Cpt(Setpoint, "RR:RBV", write_pv="RR", kind=Kind.config)
-    output = Cpt(EpicsSignalRO, "O:RBV", kind=Kind.normal)
+    working_setpoint = Cpt(EpicsSignalRO, "WSP:RBV", kind=Kind.normal, auto_monitor=True)
+    ramp_rate = Cpt(Setpoint, "RR:RBV", write_pv="RR", kind=Kind.config, auto_monitor=True)
+    output = Cpt(EpicsSignalRO, "O:RBV", kind=Kind.normal, auto_monitor=True)
 
     clock: Clock = staticmethod(wall_clock)
 
@@ -46,7 +46,7 @@ class Oven(Device):
         tolerance: float = 1.0,
         dwell_s: float = 30.0,
         timeout_s: float = 3600.0,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(prefix, name=name, **kwargs)
         self.limits = limits
@@ -59,7 +59,8 @@ class Oven(Device):
         """Raise LimitError (a ValueError) for a temperature outside the limits, or NaN."""
         low, high = self.limits
         if not low <= value <= high:
-            raise LimitError(f"{self.name}: {value:g} °C is outside {low:g} to {high:g} °C")
+            shown = f"{value:g}" if isinstance(value, float) else repr(value)
+            raise LimitError(f"{self.name}: {shown} °C is outside {low:g} to {high:g} °C")
 
     def in_band(self, temperature: float) -> bool:
         """Whether the last reading is within the tolerance of a temperature."""
@@ -69,7 +70,7 @@ class Oven(Device):
         """Go to a temperature, °C; the status is done after the dwell in band."""
         self.check_value(temperature)
         if self._move is not None:
-            self._move.give_up()
+            self._move.end(success=True)
         self._move = Move(self, lambda move: self.go(move, temperature), clock=self.clock)
         return self._move
 
@@ -86,8 +87,14 @@ class Oven(Device):
             Dwell(self, temperature).done,
             timeout_s=self.timeout_s,
             what=f"{self.dwell_s:g} s within {self.tolerance:g} °C of {temperature:g} °C",
-            progress=lambda: Progress(self.name, initial, number(self.reading), temperature, "°C"),
+            progress=lambda: self.progress(initial, temperature, self.name),
         )
+
+    def progress(self, initial: float, target: float, name: str) -> Progress:
+        """Return how far it is on its way, and how long it has still to go at its ramp rate."""
+        now, rate = number(self.reading), number(self.ramp_rate)
+        left = 60.0 * abs(target - now) / rate + self.dwell_s if rate > 0 else None
+        return Progress(name, initial, now, target, "°C", left)
 
     def hold(self) -> None:
         """Hold where the oven is now, unless it is where it should be; does not wait."""
@@ -98,7 +105,7 @@ class Oven(Device):
         """Give up a set that is under way and hold the temperature; otherwise nothing."""
         move, self._move = self._move, None
         if move is not None and not move.done:
-            move.give_up(success=success)
+            move.end(success=success)
             self.hold()
 
 

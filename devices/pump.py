@@ -1,45 +1,164 @@
 """A syringe pump (Harvard Ultra records)."""
 
+from typing import Any
+
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
+from ophyd.signal import AttributeSignal
 
-from devices.move import number, put_checked
+from devices.move import Clock, Move, Progress, number, put_checked
 from devices.signals import Command, Setpoint
+from devices.wall import wall_clock
 
 __all__ = ["SyringePump"]
 
 _UNITS = "ul/min"
+_CLEAR_S = 10.0
 
 
 class SyringePump(Device):
-    """One syringe; flow in µL/min, volume in µL."""
+    """One syringe; flow in µL/min, volume in µL.
+
+    ``set("drawn")`` draws the syringe full again from its reservoir; ``set("filled")`` says that a person has filled
+    it. Both clear the counters.
+
+    Parameters
+    ----------
+    capacity_ul : float
+        Of the syringe. The counters of infused and withdrawn volume are taken to have been cleared when it was full.
+    refill_flow_ul_min : float
+        Flow at which it is drawn full.
+    """
 
     status = Cpt(EpicsSignalRO, "STATUS", string=True, kind=Kind.normal, auto_monitor=True)
-    flow_ul_min = Cpt(EpicsSignalRO, "IRATE:RBV", kind=Kind.normal)
+    flow_ul_min = Cpt(EpicsSignalRO, "IRATE:RBV", kind=Kind.normal, auto_monitor=True)
     flow_setpoint = Cpt(Setpoint, "IRATE", kind=Kind.omitted)
-    flow_units = Cpt(Setpoint, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config)
+    flow_units = Cpt(
+        Setpoint, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config, auto_monitor=True
+    )
     infused_ul = Cpt(EpicsSignalRO, "IVOLUME:RBV", kind=Kind.normal, auto_monitor=True)
-    target_volume = Cpt(Setpoint, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted)
-    diameter_mm = Cpt(EpicsSignalRO, "DIAMETER:RBV", kind=Kind.config)
+    withdrawn_ul = Cpt(EpicsSignalRO, "WVOLUME:RBV", kind=Kind.omitted, auto_monitor=True)
+    content_ul = Cpt(AttributeSignal, "content", kind=Kind.normal, add_prefix=(), write_access=False)
+    target_volume = Cpt(Setpoint, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted, auto_monitor=True)
+    diameter_mm = Cpt(EpicsSignalRO, "DIAMETER:RBV", kind=Kind.config, auto_monitor=True)
     run = Cpt(Command, "IRUN", kind=Kind.omitted)
     halt = Cpt(Command, "STOP", kind=Kind.omitted)
+    withdrawal_flow = Cpt(Setpoint, "WRATE:RBV", write_pv="WRATE", kind=Kind.omitted)
+    withdraw = Cpt(Command, "WRUN", kind=Kind.omitted)
+    clear_infused = Cpt(Command, "CLEARINFUSED", kind=Kind.omitted)
+    clear_withdrawn = Cpt(Command, "CLEARWITHDRAWN", kind=Kind.omitted)
+
+    clock: Clock = staticmethod(wall_clock)
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        capacity_ul: float = 100_000.0,
+        refill_flow_ul_min: float = 20_000.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(prefix, name=name, **kwargs)
+        self.capacity_ul = capacity_ul
+        self.refill_flow_ul_min = refill_flow_ul_min
+        self._move: Move | None = None
+
+    @property
+    def content(self) -> float:
+        """What is left in the syringe by its counters, µL."""
+        left = self.capacity_ul - number(self.infused_ul) + number(self.withdrawn_ul)
+        return min(max(left, 0.0), self.capacity_ul)
 
     def infuse(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
         """Infuse at a flow, without end or until a volume has passed; blocks for a few round trips.
-
-        The unit is put and read back first: a pump left in mL/min would run a thousand times too fast.
 
         Raises
         ------
         SetpointRefusedError
             The pump took another flow, or none.
         """
-        self.flow_units.put(_UNITS, wait=True)
-        put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
-        target = volume_ul + number(self.infused_ul, use_monitor=False) if volume_ul else 0.0
-        self.target_volume.put(target, wait=True)
+        self.prepare(flow_ul_min, volume_ul=volume_ul)
         self.run.put(1, wait=True)
 
+    def prepare(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
+        """Set flow and target volume for the next ``run``; a pump that runs takes them at once.
+
+        The unit comes first: a pump left in mL/min would run a thousand times too fast.
+
+        Raises
+        ------
+        SetpointRefusedError
+            The pump took another flow, or none.
+        """
+        if self.flow_units.get() != _UNITS:
+            self.flow_units.put(_UNITS, wait=True)
+        put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
+        target = volume_ul + number(self.infused_ul, use_monitor=False) if volume_ul else 0.0
+        if number(self.target_volume) != target:
+            self.target_volume.put(target, wait=True)
+
+    def check_value(self, value: Any, **kwargs: Any) -> None:
+        """Raise ValueError for anything but ``"drawn"`` and ``"filled"``."""
+        if value not in ("drawn", "filled"):
+            raise ValueError(f"{self.name}: a syringe can be 'drawn' full or 'filled' by hand, not {value!r}")
+
+    def set(self, value: str) -> Move:
+        """Fill the syringe, or take it as filled; done when its counters say so.
+
+        Raises
+        ------
+        ValueError
+            See :meth:`check_value`.
+        """
+        self.check_value(value)
+        if self._move is not None:
+            self._move.end(success=True)
+        self._move = Move(self, self._draw if value == "drawn" else self._clear, clock=self.clock)
+        return self._move
+
+    def _draw(self, move: Move) -> None:
+        self.halt.put(1, wait=True)
+        before = self.content
+        missing = self.capacity_ul - before
+        self.target_volume.put(0.0, wait=True)
+        self.flow_units.put(_UNITS, wait=True)
+        self.withdrawal_flow.put(self.refill_flow_ul_min, wait=True)
+        drawn = number(self.withdrawn_ul, use_monitor=False)
+        self.withdraw.put(1, wait=True)
+        begun = False
+
+        def full() -> bool:
+            # a full syringe stops the pump by itself; one that has not begun to draw yet is not full
+            nonlocal begun
+            state = self.status.get(use_monitor=False)
+            begun = begun or state == "Withdrawing" or number(self.withdrawn_ul) > drawn
+            return self.content >= self.capacity_ul - 1e-3 * missing or (begun and state != "Withdrawing")
+
+        try:
+            move.until(
+                full,
+                timeout_s=120.0 * missing / self.refill_flow_ul_min + 60.0,
+                what=f"the filling of {missing:.0f} µL",
+                progress=lambda: Progress(f"{self.name} refill", before, self.content, self.capacity_ul, "µL"),
+            )
+        finally:
+            self.halt.put(1, wait=True)
+        self._clear(move)
+
+    def _clear(self, move: Move) -> None:
+        self.clear_infused.put(1, wait=True)
+        self.clear_withdrawn.put(1, wait=True)
+        # a plunger that has just been stopped still moves a little
+        little = 0.01 * self.capacity_ul
+        move.until(
+            lambda: number(self.infused_ul) < little and number(self.withdrawn_ul) < little,
+            timeout_s=_CLEAR_S,
+            what="the clearing of its counters",
+        )
+
     def stop(self, *, success: bool = False) -> None:
-        """Stop the pump at once; does not wait."""
-        self.halt.put(1, wait=False)
+        """Give up a refill that is under way; otherwise nothing, as what flows is the reactor's to stop."""
+        move, self._move = self._move, None
+        if move is not None and not move.done:
+            move.end(success=success)

@@ -1,8 +1,7 @@
 """The flow reactor as one device: pumps, ovens, valve, pressure and interlock."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -10,79 +9,37 @@ from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 from ophyd.utils import LimitError
 
+from devices.geometry import Geometry, Limits
 from devices.interlock import Interlock
 from devices.move import Clock, DidNotHappenError, Move, Progress, number
 from devices.oven import Dwell, Oven
+from devices.passage import APPROACH_K, Passage
 from devices.pump import SyringePump
 from devices.signals import Setpoint
+from devices.streams import SampleLoop, Stream
 from devices.wall import wall_clock
 
-__all__ = ["FlowReactor", "Geometry", "InterlockTrippedError", "Limits"]
+__all__ = ["FlowReactor", "InterlockTrippedError"]
 
 CONDITION_KEYS = ("nucleation_temperature", "growth_temperature", "residence_time")
+_FAR_K = 30.0
+_SETTLE_S = 300.0
 
 
 class InterlockTrippedError(RuntimeError):
     """The reactor can't be moved while its interlock is tripped."""
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Volumes, µL, and how the flow is shared.
-
-    The residence time is that of chamber and coil together at the flow metered at 25 °C.
-    """
-
-    chamber_ul: float = 11.5
-    coil_ul: float = 240.0
-    dead_ul: float = 60.0
-    cell_ul: float = 10.0
-    cd_fraction: float = 0.5
-
-    @property
-    def heated_ul(self) -> float:
-        """Chamber and coil."""
-        return self.chamber_ul + self.coil_ul
-
-    @property
-    def swept_ul(self) -> float:
-        """From the mixer to behind the last cell."""
-        return self.heated_ul + self.dead_ul + self.cell_ul
-
-    def flow_ul_min(self, residence_time_s: float) -> float:
-        """Total flow for a residence time, µL/min."""
-        return 60.0 * self.heated_ul / residence_time_s
-
-    def residence_time_s(self, flow_ul_min: float) -> float:
-        """Residence time at a total flow; infinite without flow."""
-        return 60.0 * self.heated_ul / flow_ul_min if flow_ul_min > 0 else math.inf
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What may be asked of the reactor: °C for each oven, µL/min of total flow (pumps and tubing pressure)."""
-
-    nucleation_temperature: tuple[float, float] = (20.0, 350.0)
-    growth_temperature: tuple[float, float] = (20.0, 350.0)
-    flow_ul_min: tuple[float, float] = (50.0, 12000.0)
-
-
-class Solvent(Device):
-    """Solvent flush: ``set(volumes)`` is done when that many reactor volumes of solvent have passed."""
-
-    def set(self, volumes: float) -> Move:
-        """Flush with a number of swept volumes of solvent, at the flush flow."""
-        if not 0 < volumes <= 100:
-            raise LimitError(f"{self.name}: {volumes:g} volumes of solvent; between 0 and 100 can be flushed")
-        reactor: FlowReactor = self.parent  # type: ignore[assignment]
-        return reactor.begin(lambda move: reactor.flush_solvent(move, volumes))
-
-
 class FlowReactor(Device):
-    """The reactor: ``set(condition)`` is done when both ovens dwell and its mixture fills the cells.
+    """The reactor: ``set(condition)`` is done when what fills the cells was made at that condition.
 
-    While the ovens travel, solvent flows at standby flow, so that no precursor is spent on waiting. Delivered
-    volume is counted by the pumps; no time is slept.
+    While the ovens travel, solvent flows at standby flow, so that no precursor is spent on waiting. The mixture
+    starts when they are almost there; what counts is what has passed since (see :class:`~devices.passage.Passage`),
+    by the pumps' counters: no time is slept.
+
+    A condition may name the one that comes after it, ``"then": (nucleation, growth)`` in °C, and for how long the
+    cells will be looked at, ``"exposure_s"``: the ovens leave for it as soon as the liquid to be measured has left the
+    coil and no longer feels them.
 
     Parameters
     ----------
@@ -90,10 +47,14 @@ class FlowReactor(Device):
         Volumes and the share of the Cd stream.
     limits : Limits
         What may be asked for.
-    flush_volumes : float
-        Swept volumes of the new mixture that must pass before a condition counts as reached.
+    residue : float
+        Share of what flowed before that may be left in the cells when a condition counts as reached.
     flush_flow_ul_min : float
-        Flow of a solvent flush.
+        Flow of a solvent flush, and of a precursor alone.
+    syringe_ul : float
+        Capacity of each syringe.
+    heating_k_min, cooling_s : float
+        Ramp of the ovens, K/min, and the time constant of their cooling by air, s: what plans reckon with.
     """
 
     nucleation = Cpt(Oven, "Oven:Nucleation:LOOP1:", kind=Kind.normal)
@@ -103,15 +64,22 @@ class FlowReactor(Device):
     pump_solvent = Cpt(SyringePump, "Pump:Solvent:", kind=Kind.normal)
     valve = Cpt(Setpoint, "Reactor:Valve", string=True, kind=Kind.normal, auto_monitor=True)
     pressure = Cpt(EpicsSignalRO, "Reactor:Pressure", kind=Kind.normal, auto_monitor=True)
-    standby_flow = Cpt(Setpoint, "Reactor:StandbyFlow", kind=Kind.config)
-    standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config)
+    ring_current = Cpt(EpicsSignalRO, "Reactor:RingCurrent", kind=Kind.normal, auto_monitor=True)
+    standby_flow = Cpt(Setpoint, "Reactor:StandbyFlow", kind=Kind.config, auto_monitor=True)
+    standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config, auto_monitor=True)
     interlock = Cpt(Interlock, "Reactor:", kind=Kind.normal)
-    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.normal, add_prefix=())
+    loop = Cpt(SampleLoop, "Reactor:", kind=Kind.normal)
+    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.normal, add_prefix=(), write_access=False)
+    made_at_nucleation = Cpt(AttributeSignal, "made_at.nucleation_c", kind=Kind.normal, add_prefix=())
+    made_at_growth = Cpt(AttributeSignal, "made_at.growth_c", kind=Kind.normal, add_prefix=())
     chamber_ul = Cpt(AttributeSignal, "geometry.chamber_ul", kind=Kind.config, add_prefix=())
     coil_ul = Cpt(AttributeSignal, "geometry.coil_ul", kind=Kind.config, add_prefix=())
     dead_ul = Cpt(AttributeSignal, "geometry.dead_ul", kind=Kind.config, add_prefix=())
     cell_ul = Cpt(AttributeSignal, "geometry.cell_ul", kind=Kind.config, add_prefix=())
-    solvent = Cpt(Solvent, "", kind=Kind.omitted)
+    solvent = Cpt(Stream, "", position="Solvent", kind=Kind.omitted)
+    mixture = Cpt(Stream, "", position="Mixture", kind=Kind.omitted)
+    cd_only = Cpt(Stream, "", position="Cd only", kind=Kind.omitted)
+    se_only = Cpt(Stream, "", position="Se only", kind=Kind.omitted)
 
     clock: Clock = staticmethod(wall_clock)
 
@@ -122,22 +90,32 @@ class FlowReactor(Device):
         name: str,
         geometry: Geometry | None = None,
         limits: Limits | None = None,
-        flush_volumes: float = 3.0,
+        residue: float = 0.01,
         flush_flow_ul_min: float = 2000.0,
+        syringe_ul: float = 100_000.0,
+        heating_k_min: float = 60.0,
+        cooling_s: float = 280.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(prefix, name=name, **kwargs)
         self.geometry = geometry or Geometry()
+        self.made_at = Passage.nothing()
+        super().__init__(prefix, name=name, **kwargs)
         self.limits = limits or Limits()
-        self.flush_volumes = flush_volumes
+        self.residue = residue
         self.flush_flow_ul_min = flush_flow_ul_min
+        self.heating_k_min, self.cooling_s = heating_k_min, cooling_s
         self._move: Move | None = None
+        self._filled_with: dict[str, float] | None = None
+        self._ovens_travel = False
         self.nucleation.limits = self.limits.nucleation_temperature
         self.growth.limits = self.limits.growth_temperature
+        for pump in (self.pump_cd, self.pump_se, self.pump_solvent):
+            pump.capacity_ul = syringe_ul
+            pump.refill_flow_ul_min = syringe_ul / 5.0
 
     # -- what may be asked for
 
-    def check_value(self, value: Mapping[str, float], **kwargs: Any) -> None:
+    def check_value(self, value: Mapping[str, Any], **kwargs: Any) -> None:
         """Refuse a condition the reactor can't do, before anything moves.
 
         Raises
@@ -167,6 +145,11 @@ class FlowReactor(Device):
             )
 
     @property
+    def flush_volumes(self) -> float:
+        """Swept volumes of the mixture that a new condition takes."""
+        return self.geometry.front_ul(self.residue) / self.geometry.swept_ul
+
+    @property
     def residence_time_s(self) -> float:
         """Residence time at the flow the precursor pumps are set to, s; infinite without flow."""
         flow = number(self.pump_cd.flow_ul_min) + number(self.pump_se.flow_ul_min)
@@ -174,8 +157,10 @@ class FlowReactor(Device):
 
     # -- moves
 
-    def set(self, condition: Mapping[str, float]) -> Move:
+    def set(self, condition: Mapping[str, Any]) -> Move:
         """Go to a condition: °C, °C and s under the keys of :data:`CONDITION_KEYS`.
+
+        Where its mixture fills the cells already and nothing was stopped since, it is done at once.
 
         Raises
         ------
@@ -186,59 +171,102 @@ class FlowReactor(Device):
         """
         self.check_value(condition)
         wanted = {key: float(condition[key]) for key in CONDITION_KEYS}
-        return self.begin(lambda move: self._go(move, wanted))
+        then = condition.get("then")
+        if then is not None:
+            then = [float(temperature) for temperature in then]
+            for oven, temperature in zip((self.nucleation, self.growth), then, strict=True):
+                oven.check_value(temperature)
+        exposure_s = float(condition.get("exposure_s", 0.0))
+        return self.begin(lambda move: self._go(move, wanted, then, exposure_s))
 
-    def begin(self, steps: Any) -> Move:
-        """Start the steps of a move, giving up the one under way."""
+    def begin(self, steps: Callable[[Move], None]) -> Move:
+        """Start the steps of a move in place of the one under way, whose status is done then without failing."""
+        self._check_interlock()
+        if self._move is not None:
+            self._move.end(success=True)
+        self._ovens_travel = False
+        self._move = Move(self, steps, clock=self.clock, check=self._check_interlock)
+        return self._move
+
+    def _check_interlock(self) -> None:
         if self.interlock.tripped:
             raise InterlockTrippedError(
                 f"{self.name}: the interlock is tripped ({self.interlock.message.get()}); remove the cause and "
                 f"put 1 to {self.interlock.reset.pvname}"
             )
-        if self._move is not None:
-            self._move.give_up()
-        self._move = Move(self, steps, clock=self.clock)
-        return self._move
 
-    def _go(self, move: Move, wanted: Mapping[str, float]) -> None:
+    def _go(self, move: Move, wanted: Mapping[str, float], then: Sequence[float] | None, exposure_s: float) -> None:
         targets = {
             self.nucleation: wanted["nucleation_temperature"],
             self.growth: wanted["growth_temperature"],
         }
-        if not all(oven.in_band(target) for oven, target in targets.items()):
+        flow = self.geometry.flow_ul_min(wanted["residence_time"])
+        leaves = None if then is None else dict(zip(targets, then, strict=True))
+        passage = Passage(self, targets, leaves, seen_ul=flow * exposure_s / 60.0)
+        if self._filled_with == wanted and self.valve.get() == "Mixture" and passage.in_band():
+            passage.leave()
+            self._note(passage, wanted)
+            return
+        self._filled_with = None
+        gap = max(abs(number(oven.reading) - target) for oven, target in targets.items())
+        if gap > APPROACH_K:
             self.to_solvent(number(self.standby_flow))
+        self._ovens_travel = True
         for oven, target in targets.items():
             oven.ask(target)
-        self._dwell(move, targets)
-        pumps = (self.pump_cd, self.pump_se)
+        pumps = self._prepare("Mixture", flow)
+        self._await_ovens(move, targets, settled=gap > _FAR_K)
         before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
-        self._start_mixture(self.geometry.flow_ul_min(wanted["residence_time"]))
-        self._pass_volume(move, self.flush_volumes * self.geometry.swept_ul, before, "mixture")
-        self._dwell(move, targets, again=True)
+        self._start("Mixture", pumps)
+        passage.begin()
+        self.pass_volume(move, passage.needed_ul(), before, "mixture", left=passage.left_ul)
+        self.made_at = passage
+        self._note(passage, wanted)
 
-    def _dwell(self, move: Move, targets: Mapping[Oven, float], *, again: bool = False) -> None:
+    def _note(self, passage: Passage, wanted: Mapping[str, float]) -> None:
+        self._ovens_travel = passage.left
+        self._filled_with = None if passage.left else dict(wanted)
+
+    def _await_ovens(self, move: Move, targets: Mapping[Oven, float], *, settled: bool) -> None:
+        """Wait until both ovens are almost there; after a long way, which they overshoot, until they have dwelt."""
         initial = {oven: number(oven.reading) for oven in targets}
         dwells = [Dwell(oven, target) for oven, target in targets.items()]
-        if again and all(oven.in_band(target) for oven, target in targets.items()):
-            return
+
+        def there() -> bool:
+            if settled:
+                return sum(dwell.done() for dwell in dwells) == len(dwells)
+            return all(abs(number(oven.reading) - target) <= APPROACH_K for oven, target in targets.items())
 
         def progress() -> Progress:
             oven = max(targets, key=lambda o: abs(number(o.reading) - targets[o]))
-            return Progress(f"{self.name} ovens", initial[oven], number(oven.reading), targets[oven], "°C")
+            return oven.progress(initial[oven], targets[oven], f"{self.name} ovens")
 
         move.until(
-            lambda: sum(dwell.done() for dwell in dwells) == len(dwells),
+            there,
             timeout_s=max(oven.timeout_s for oven in targets),
             what=" and ".join(f"{oven.name} in band at {target:g} °C" for oven, target in targets.items()),
             progress=progress,
         )
 
-    def _start_mixture(self, flow_ul_min: float) -> None:
+    def _prepare(self, position: str, flow_ul_min: float) -> list[SyringePump]:
+        """Set the flows of the precursors, of both or one, and return their pumps."""
         share = self.geometry.cd_fraction
-        self.pump_cd.infuse(flow_ul_min * share)
-        self.pump_se.infuse(flow_ul_min * (1 - share))
-        self.valve.put("Mixture", wait=True)
-        self.pump_solvent.halt.put(1, wait=True)
+        shares = {
+            "Mixture": {self.pump_cd: share, self.pump_se: 1 - share},
+            "Cd only": {self.pump_cd: 1.0},
+            "Se only": {self.pump_se: 1.0},
+        }[position]
+        for pump, part in shares.items():
+            pump.prepare(flow_ul_min * part)
+        return list(shares)
+
+    def _start(self, position: str, pumps: Sequence[SyringePump]) -> None:
+        """Let precursors flow instead of solvent."""
+        for pump in pumps:
+            pump.run.put(1, wait=True)
+        self.valve.put(position, wait=True)
+        for pump in {self.pump_cd, self.pump_se, self.pump_solvent} - set(pumps):
+            pump.halt.put(1, wait=True)
 
     def to_solvent(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
         """Let solvent flow instead of the mixture, without end or for a volume; blocks for a few round trips."""
@@ -247,28 +275,57 @@ class FlowReactor(Device):
         for pump in (self.pump_cd, self.pump_se):
             pump.halt.put(1, wait=True)
 
-    def flush_solvent(self, move: Move, volumes: float) -> None:
-        """Steps of a solvent flush: the pump itself ends it; then standby flow."""
+    def pass_stream(self, move: Move, position: str, volumes: float) -> None:
+        """Steps of a :class:`~devices.streams.Stream`."""
+        self._filled_with = None
         volume_ul = volumes * self.geometry.swept_ul
-        before = {self.pump_solvent: number(self.pump_solvent.infused_ul, use_monitor=False)}
-        # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
-        self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
-        self._pass_volume(move, volume_ul, before, "solvent")
-        self.pump_solvent.infuse(number(self.standby_flow))
+        solvent = position == "Solvent"
+        pumps = [self.pump_solvent] if solvent else self._prepare(position, self.flush_flow_ul_min)
+        before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
+        if solvent:
+            # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
+            self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
+        else:
+            self._start(position, pumps)
+        self.pass_volume(move, volume_ul, before, position.lower())
+        if solvent:
+            self.pump_solvent.infuse(number(self.standby_flow))
 
-    def _pass_volume(self, move: Move, target_ul: float, before: Mapping[SyringePump, float], what: str) -> None:
-        flow = sum(number(pump.flow_ul_min) for pump in before)
+    def pass_volume(
+        self,
+        move: Move,
+        target_ul: float,
+        before: Mapping[SyringePump, float],
+        what: str,
+        *,
+        left: Callable[[float], float] | None = None,
+    ) -> None:
+        """Wait until a volume has been delivered by pumps since their counters stood at ``before``.
+
+        ``left`` tells from what has passed how much has still to, where that is not simply the rest.
+
+        Raises
+        ------
+        DidNotHappenError
+            It has not within three times as long as it should take; the message says what the pumps do.
+        """
+        flow = sum(number(pump.flow_ul_min, use_monitor=False) for pump in before)
+        still = left or (lambda passed_ul: target_ul - passed_ul)
 
         def passed() -> float:
             return sum(number(pump.infused_ul) - start for pump, start in before.items())
 
-        seconds = 60.0 * target_ul / flow
+        def progress() -> Progress:
+            gone = passed()
+            rest = max(still(gone), 0.0)
+            return Progress(f"{self.name} {what}", 0.0, gone, gone + rest, "µL", 60.0 * rest / flow)
+
         try:
             move.until(
-                lambda: passed() >= target_ul,
-                timeout_s=3 * seconds + 60.0,
+                lambda: still(passed()) <= 0.0,
+                timeout_s=3 * 60.0 * target_ul / flow + (_SETTLE_S if left else 60.0),
                 what=f"the passage of {target_ul:.0f} µL of {what}",
-                progress=lambda: Progress(f"{self.name} {what}", 0.0, passed(), target_ul, "µL"),
+                progress=progress,
             )
         except DidNotHappenError as error:
             states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in before)
@@ -277,19 +334,27 @@ class FlowReactor(Device):
     def stop(self, *, success: bool = False) -> None:
         """Give up a move and stop spending precursor: solvent at keep-alive flow; ovens hold.
 
-        Immediate and idempotent; with solvent flowing already, or nothing flowing, it changes nothing.
-        RunEngine calls it at pauses and at the end of every call, so it never cools the reactor.
+        Quick (a few round trips) and idempotent; with solvent flowing already, or nothing flowing, it changes nothing.
+        RunEngine calls it at pauses and at the end of every call, so it never cools the reactor, and ovens that
+        others have sent to a temperature go there.
         """
         move, self._move = self._move, None
+        self._filled_with = None
         under_way = move is not None and not move.done
-        if move is not None and under_way:
-            move.give_up(success=success)
+        if move is not None:
+            move.end(success=success)
+        if self.interlock.tripped:
+            return
+        if self._ovens_travel:
+            self._ovens_travel = False
             self.nucleation.hold()
             self.growth.hold()
-        if self.interlock.tripped or (self.valve.get() == "Solvent" and not under_way):
+        precursors = [pump.status.get() for pump in (self.pump_cd, self.pump_se)]
+        # asked of the record: a move that has just ended may have turned the valve since its last update
+        if not under_way and "Infusing" not in precursors and self.valve.get(use_monitor=False) == "Solvent":
             return
         self.pump_solvent.flow_setpoint.put(self.standby_flow.get(), wait=False)
         self.pump_solvent.run.put(1, wait=False)
         self.valve.put("Solvent", wait=False)
-        self.pump_cd.stop()
-        self.pump_se.stop()
+        self.pump_cd.halt.put(1, wait=False)
+        self.pump_se.halt.put(1, wait=False)

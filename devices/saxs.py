@@ -15,6 +15,7 @@ from ophyd.areadetector.filestore_mixins import resource_factory
 from ophyd.status import Status
 
 from devices.move import Clock, DidNotHappenError, Move, Progress, number
+from devices.saxs_cell import Cell
 from devices.signals import PUT_TIMEOUT_S, Command, Setpoint
 from devices.wall import wall_clock
 
@@ -143,6 +144,7 @@ class SaxsDetector(Device):
     energy_kev = Cpt(Setpoint, "Energy:RBV", write_pv="Energy", kind=Kind.config)
     cell_temperature = Cpt(EpicsSignalRO, "CellTemperature", kind=Kind.normal)
     cell_setpoint = Cpt(Setpoint, "CellTemperature:SP:RBV", write_pv="CellTemperature:SP", kind=Kind.normal)
+    cell = Cpt(Cell, "", kind=Kind.omitted)
     i0 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="mean before the cell during the exposure")
     i1 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="and behind it")
     geometry = Cpt(DetectorGeometry, "", kind=Kind.normal)
@@ -200,7 +202,8 @@ class SaxsDetector(Device):
 
     def unstage(self) -> list[object]:
         """Give up an exposure that is under way, close the shutter; idempotent."""
-        self.stop()
+        # nobody waits for it any more: its failure would only disturb what makes the reactor safe
+        self.stop(success=True)
         self._ready = False
         return super().unstage()
 
@@ -259,6 +262,9 @@ class SaxsDetector(Device):
     def pause(self) -> None:
         """Stop: RunEngine exposes again when it resumes."""
         self.stop(success=True)
+
+    def resume(self) -> None:
+        """Nothing; RunEngine pauses only what it can resume."""
 
     # -- an exposure
 

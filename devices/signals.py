@@ -20,6 +20,10 @@ class Setpoint(EpicsSignal):
 
     def set(self, value: Any, *, timeout: Any = SET_TIMEOUT_S, settle_time: float | None = None) -> Status:
         """Put a value and wait for the readback, 10 s at most unless told otherwise."""
+        # After a pause RunEngine sets again what may still be looking for its readback, which ophyd refuses.
+        before = self._set_thread
+        if before is not None:
+            before.join(SET_TIMEOUT_S)
         return super().set(value, timeout=timeout, settle_time=settle_time)
 
 

@@ -1,5 +1,7 @@
 """A UV-vis spectrometer with its light source (Ocean Optics QEPro records)."""
 
+from typing import Any
+
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
@@ -16,8 +18,8 @@ class Calibration(Device):
     dark = Cpt(EpicsSignalRO, "DARK", kind=Kind.normal)
     reference = Cpt(EpicsSignalRO, "REFERENCE", kind=Kind.normal)
     wavelength_nm = Cpt(EpicsSignalRO, "X_AXIS", kind=Kind.normal)
-    dark_available = Cpt(EpicsSignalRO, "DARK_AVAILABLE", string=True, kind=Kind.omitted)
-    reference_available = Cpt(EpicsSignalRO, "REF_AVAILABLE", string=True, kind=Kind.omitted)
+    dark_available = Cpt(EpicsSignalRO, "DARK_AVAILABLE", string=True, kind=Kind.omitted, auto_monitor=True)
+    reference_available = Cpt(EpicsSignalRO, "REF_AVAILABLE", string=True, kind=Kind.omitted, auto_monitor=True)
 
 
 class Spectrometer(Device):
@@ -28,10 +30,14 @@ class Spectrometer(Device):
     """
 
     counts = Cpt(EpicsSignalRO, "SAMPLE", kind=Kind.normal)
-    integration_time_ms = Cpt(Setpoint, "INTEGRATION_TIME_RBV", write_pv="INTEGRATION_TIME", kind=Kind.config)
-    num_spectra = Cpt(Setpoint, "NUM_SPECTRA_RBV", write_pv="NUM_SPECTRA", kind=Kind.config)
-    lamp_percent = Cpt(Setpoint, "LIGHT_SOURCE_INTENSITY_RBV", write_pv="LIGHT_SOURCE_INTENSITY", kind=Kind.config)
-    detector_temperature = Cpt(EpicsSignalRO, "CURR_TEC_TEMP", kind=Kind.config)
+    integration_time_ms = Cpt(
+        Setpoint, "INTEGRATION_TIME_RBV", write_pv="INTEGRATION_TIME", kind=Kind.config, auto_monitor=True
+    )
+    num_spectra = Cpt(Setpoint, "NUM_SPECTRA_RBV", write_pv="NUM_SPECTRA", kind=Kind.config, auto_monitor=True)
+    lamp_percent = Cpt(
+        Setpoint, "LIGHT_SOURCE_INTENSITY_RBV", write_pv="LIGHT_SOURCE_INTENSITY", kind=Kind.config, auto_monitor=True
+    )
+    detector_temperature = Cpt(EpicsSignalRO, "CURR_TEC_TEMP", kind=Kind.config, auto_monitor=True)
 
     spectrum_type = Cpt(Setpoint, "SPECTRUM_TYPE_RBV", write_pv="SPECTRUM_TYPE", string=True, kind=Kind.omitted)
     light = Cpt(Setpoint, "LIGHT_SOURCE_RBV", write_pv="LIGHT_SOURCE", string=True, kind=Kind.omitted)
@@ -44,12 +50,14 @@ class Spectrometer(Device):
 
     clock: Clock = staticmethod(wall_clock)
 
-    def __init__(self, prefix: str, *, name: str, **kwargs) -> None:
+    def __init__(self, prefix: str, *, name: str, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, **kwargs)
         self._move: Move | None = None
 
     def trigger(self) -> Move:
         """Collect; done when the spectrometer has counted the spectra it was asked for."""
+        if self._move is not None:
+            self._move.end(success=True)
         self._move = Move(self, self._collect, clock=self.clock)
         return self._move
 
@@ -69,5 +77,12 @@ class Spectrometer(Device):
         """Give up a collection that is under way; otherwise nothing. Light and shutter stay."""
         move, self._move = self._move, None
         if move is not None and not move.done:
-            move.give_up(success=success)
+            move.end(success=success)
             self.start.put("Idle", wait=False)
+
+    def pause(self) -> None:
+        """Stop: RunEngine, which stops only what was set, collects again when it resumes."""
+        self.stop(success=True)
+
+    def resume(self) -> None:
+        """Nothing; RunEngine pauses only what it can resume."""

@@ -4,9 +4,15 @@ import argparse
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ioc_sim.ioc import Ioc
 
 DEFAULT_PORT = 5064
+_SLOW_S = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep temperatures, syringes and the latch here")
     parser.add_argument(
-        "--data-root", type=Path, default=Path("saxs"), metavar="DIR",
+        "--data-root", type=Path, default=Path("msc-data/frames"), metavar="DIR",
         help="folder below which the SAXS detector's files go (default: ./%(default)s)",
     )  # fmt: skip
     parser.add_argument("--end-with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
@@ -52,6 +58,7 @@ def serve(args: argparse.Namespace) -> int:
         return 2
     os.environ["EPICS_CA_SERVER_PORT"] = str(port)
     interfaces = args.interface or ["127.0.0.1"]
+    _compile(ioc)
     print(
         f"Simulated reactor {args.scenario} at {args.time_scale:g}x: {len(ioc.pvdb)} records "
         f"{args.prefix}… on {', '.join(interfaces)} port {port}. Ctrl-C stops it.",
@@ -59,6 +66,20 @@ def serve(args: argparse.Namespace) -> int:
     )
     run(ioc, interfaces=interfaces, parent=args.end_with_parent)
     return 0
+
+
+def _compile(ioc: "Ioc") -> None:
+    """Load the compiled chemistry, or compile it, before anybody is served: later it would hold up all records."""
+    from ioc_sim.bench import measure
+
+    said = threading.Timer(_SLOW_S, print, ["Compiling the simulated chemistry, once …"], {"flush": True})
+    said.start()
+    try:
+        cold = {"nucleation_temperature": 25.0, "growth_temperature": 25.0, "residence_time": 14.0}
+        measure(ioc.twin.scenario, cold, 0, 100.0)
+    finally:
+        said.cancel()
+        said.join()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -85,6 +85,7 @@ class DataRoot:
             raise ValueError(f"{full!r} is no file name of at most {MAX_CHARS - 1} characters")
         file = Path(full)
         self._check_inside(file)
+        self._check_inside(file.parent)  # or the root itself could be made as a file
         if not file.parent.is_dir():
             raise ValueError(f"the folder {file.parent} does not exist")
         return file

@@ -11,7 +11,7 @@ pressure       stop         stop           off
 heartbeat      stop         standby flow   standby temperature
 =============  ===========  =============  ================
 
-A hazard that comes after a lapsed heartbeat still switches off what it must.
+A second cause, while the latch is set by another, still stops what it must.
 """
 
 import math
@@ -48,7 +48,7 @@ class Interlock:
         self.temperature_limit_c = temperature_limit_c
         self.pressure_limit_bar = pressure_limit_bar
         self.message = ""
-        self._heaters_off = False
+        self._acted: set[str] = set()
         self.standby_flow_ul_min = 100.0
         self.standby_temperature_c = 100.0
         self._timeout_s = 0.0
@@ -81,32 +81,36 @@ class Interlock:
         ValueError
             The cause is still there.
         """
-        cause = self._hazard()
-        if cause:
-            raise ValueError(f"the interlock stays tripped: {cause}")
-        self.message, self._heaters_off = "", False
+        causes = self._hazards()
+        if causes:
+            raise ValueError(f"the interlock stays tripped: {', '.join(causes.values())}")
+        self.message = ""
+        self._acted.clear()
         self.beat()
         for oven in self._twin.ovens.values():
             oven.heater_enabled = True
 
     def watch(self) -> None:
         """Trip if something is wrong; called at every step of the twin."""
-        cause = "" if self._heaters_off else self._hazard()
-        if cause:
-            self._trip(f"{self.message}; then {cause}" if self.message else cause)
-            self._switch_off(pressure=cause.startswith("pressure"))
+        new = {hazard: cause for hazard, cause in self._hazards().items() if hazard not in self._acted}
+        if new:
+            self._trip("; then ".join(filter(None, (self.message, *new.values()))))
+            self._acted |= new.keys()
+            self._switch_off()
         elif self._timeout_s and not self.tripped and self._twin.clock_s - self._last_beat_s > self._timeout_s:
             self._trip(f"no heartbeat for {self._timeout_s:g} s")
 
-    def _hazard(self) -> str:
+    def _hazards(self) -> dict[str, str]:
+        """What is wrong now, in words, by what it makes us stop: ``oven`` or ``pressure``."""
+        causes = {}
         for name, oven in self._twin.ovens.items():
             if math.isnan(oven.reading_c):
-                return f"{name} oven gives no reading, its thermocouple is broken"
-            if oven.reading_c > self.temperature_limit_c:
-                return f"{name} oven at {oven.reading_c:.0f} degC, limit {self.temperature_limit_c:.0f}"
+                causes["oven"] = f"{name} oven gives no reading, its thermocouple is broken"
+            elif oven.reading_c > self.temperature_limit_c:
+                causes["oven"] = f"{name} oven at {oven.reading_c:.0f} degC, limit {self.temperature_limit_c:.0f}"
         if self._twin.pressure_bar > self.pressure_limit_bar:
-            return f"pressure {self._twin.pressure_bar:.1f} bar, limit {self.pressure_limit_bar:.0f}"
-        return ""
+            causes["pressure"] = f"pressure {self._twin.pressure_bar:.1f} bar, limit {self.pressure_limit_bar:.0f}"
+        return causes
 
     def _trip(self, cause: str) -> None:
         self.message = cause
@@ -122,18 +126,17 @@ class Interlock:
             oven.manual = False
             oven.setpoint_c = self.standby_temperature_c
 
-    def _switch_off(self, *, pressure: bool) -> None:
-        self._heaters_off = True
+    def _switch_off(self) -> None:
         for oven in self._twin.ovens.values():
             oven.heater_enabled = False
-        if pressure:
+        if "pressure" in self._acted:
             self._twin.pumps["Solvent"].stop()
 
     def state(self) -> dict[str, object]:
         """Return what must survive a restart."""
         return {
             "message": self.message,
-            "heaters_off": self._heaters_off,
+            "acted": sorted(self._acted),
             "standby_flow_ul_min": self.standby_flow_ul_min,
             "standby_temperature_c": self.standby_temperature_c,
         }
@@ -141,6 +144,6 @@ class Interlock:
     def restore(self, state: dict) -> None:
         """Take up what :meth:`state` returned; the heartbeat watch starts switched off."""
         self.message = str(state["message"])
-        self._heaters_off = bool(state["heaters_off"])
+        self._acted = set(state["acted"])
         self.standby_flow_ul_min = float(state["standby_flow_ul_min"])
         self.standby_temperature_c = float(state["standby_temperature_c"])

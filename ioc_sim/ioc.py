@@ -25,7 +25,7 @@ __all__ = ["Ioc"]
 
 log = logging.getLogger(__name__)
 
-_TICKS_PER_S = (2.0, 25.0)
+_TICKS_PER_S = (2.0, 50.0)
 _MAX_TICKS_BEHIND = 4.0
 _STEPS_AT_ONCE = 40
 _SAVE_EVERY_S = 5.0
@@ -67,12 +67,9 @@ class Ioc:
         state_file: Path | None = None,
         data_root: Path = Path("saxs"),
     ) -> None:
-        if not 0 < time_scale <= 1e5:
-            raise ValueError(f"the time scale must be above 0 and at most 100000, not {time_scale:g}")
         self.twin = Twin(scenario, seed=seed)
         self.interlock = Interlock(self.twin)
         self.time_scale = time_scale
-        self._period_s = 1.0 / min(max(time_scale / 4.0, _TICKS_PER_S[0]), _TICKS_PER_S[1])
         self.lag_s = 0.0
         self._state_file = state_file
         if state_file is not None and state_file.exists():
@@ -102,6 +99,18 @@ class Ioc:
         if not self.interlock.tripped:
             return ""
         return f"the interlock is tripped ({self.interlock.message}); reset it first"
+
+    @property
+    def time_scale(self) -> float:
+        """Twin seconds per wall second; ValueError unless above 0 and at most 100000."""
+        return self._time_scale
+
+    @time_scale.setter
+    def time_scale(self, value: float) -> None:
+        if not 0 < value <= 1e5:
+            raise ValueError(f"the time scale must be above 0 and at most 100000, not {value:g}")
+        self._time_scale = value
+        self._period_s = 1.0 / min(max(value / 4.0, _TICKS_PER_S[0]), _TICKS_PER_S[1])
 
     @property
     def clock_s(self) -> float:
@@ -171,7 +180,7 @@ class Ioc:
             state = json.loads(path.read_text())
             self.twin.restore(state["twin"])
             self.interlock.restore(state["interlock"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(
                 f"the state file {path} can't be taken up ({error!r}); move it away to start afresh"
             ) from error

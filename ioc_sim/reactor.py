@@ -137,5 +137,5 @@ REACTOR_RECORDS: tuple[Spec, ...] = (
 SIM_RECORDS: tuple[Spec, ...] = (
     Reading("Clock", "clock_s", "The twin's time", units="s"),
     Reading("Lag", "lag_s", "Twin time lost to a slow machine", units="s"),
-    Reading("TimeScale", "time_scale", "Twin seconds per second asked for"),
+    Setting("TimeScale", "time_scale", "Twin seconds per second", limits=(0.01, 1e5), readback="", always=True),
 )

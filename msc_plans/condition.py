@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 
 __all__ = ["Condition"]
 
@@ -32,7 +33,7 @@ class Condition:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, Real) or not is_finite(value):
                 raise ValueError(f"{name} must be a finite number, not {value!r}")
             object.__setattr__(self, name, float(value))
         if self.residence_time <= 0:
@@ -58,3 +59,11 @@ class Condition:
 
     def __str__(self) -> str:
         return f"{self.nucleation_temperature:g} °C → {self.growth_temperature:g} °C, {self.residence_time:g} s"
+
+
+def is_finite(value: Real) -> bool:
+    """Whether a number is one that a float can be; a whole number may be too large."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

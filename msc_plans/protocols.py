@@ -11,6 +11,7 @@ __all__ = [
     "Publish",
     "Reactor",
     "Results",
+    "SaxsLike",
     "SpectrometerLike",
 ]
 
@@ -44,14 +45,34 @@ class _Device(Protocol):
 
 @runtime_checkable
 class Reactor(_Device, Protocol):
-    """A flow reactor: takes a condition, can be flushed with solvent, has two ovens and a standby."""
+    """A flow reactor: takes a condition, lets one liquid flow, has two ovens, three syringes and a standby.
 
+    ``geometry`` has volumes in µL (``heated_ul``, ``behind_ul``, ``swept_ul``) and ``flow_ul_min(residence_time)``;
+    ``flush_volumes`` is how many swept volumes a condition takes. The rates say how fast its ovens go.
+    """
+
+    geometry: Any
+    heating_k_min: float
+    cooling_s: float
+    flush_flow_ul_min: float
     nucleation: Any
     growth: Any
+    pump_cd: Any
+    pump_se: Any
     pump_solvent: Any
     solvent: Any
+    mixture: Any
+    cd_only: Any
+    se_only: Any
+    loop: Any
+    standby_flow: Any
     standby_temperature: Any
     interlock: Any
+
+    @property
+    def flush_volumes(self) -> float:
+        """Swept volumes that a condition takes."""
+        ...
 
     def set(self, condition: Any) -> Any:
         """Go to a condition; the status is done when its mixture fills the cells."""
@@ -82,11 +103,28 @@ class SpectrometerLike(_Device, Protocol):
         ...
 
 
+@runtime_checkable
+class SaxsLike(_Device, Protocol):
+    """A SAXS detector with its shutter and a cell that can be heated; staged once a scan."""
+
+    camera: Any
+    shutter: Any
+    cell: Any
+
+    def trigger(self) -> Any:
+        """Take a frame."""
+        ...
+
+
 class Results(Protocol):
     """Where the outcome of a run's live analysis turns up."""
 
     def outcome(self, raw_uid: str) -> "Future[dict[str, Any]]":
         """Return the future of the outcome of a raw run."""
+        ...
+
+    def replay(self, documents: "Sequence[tuple[str, dict[str, Any]]]") -> None:
+        """Analyse a stored raw run again, from its documents."""
         ...
 
 
@@ -99,5 +137,17 @@ class History(Protocol):
         ...
 
     def outcomes(self, campaign_uid: str) -> Sequence[Mapping[str, Any]]:
-        """Results of the analyses, with their conditions."""
+        """Results of the analyses, with ``_id`` and condition."""
+        ...
+
+    def suggestions(self, campaign_uid: str) -> Sequence[Mapping[str, Any]]:
+        """Start documents of the suggestions, oldest first."""
+        ...
+
+    def failures(self, campaign_uid: str) -> Mapping[str, Mapping[str, float]]:
+        """Conditions of the trials that failed, by trial id."""
+        ...
+
+    def raw_documents(self, campaign_uid: str, trial_id: str) -> Sequence[tuple[str, dict[str, Any]]]:
+        """Documents of a trial's raw run that ended in success, as they were emitted."""
         ...

@@ -1,8 +1,9 @@
 """What a site sets once: prefix, store, volumes, limits, optics. Environment over file over defaults."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -10,7 +11,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-__all__ = ["GeometrySettings", "LimitSettings", "OpticsSettings", "Settings"]
+__all__ = [
+    "GeometrySettings",
+    "LimitSettings",
+    "OpticsSettings",
+    "OvenSettings",
+    "SaxsSettings",
+    "Settings",
+    "Suspender",
+]
 
 SETTINGS_FILE = Path("msc.toml")
 
@@ -18,27 +27,95 @@ SETTINGS_FILE = Path("msc.toml")
 class GeometrySettings(BaseModel):
     """Volumes, µL."""
 
-    chamber_ul: float = Field(default=11.5, gt=0)
-    coil_ul: float = Field(default=240.0, gt=0)
-    dead_ul: float = Field(default=60.0, ge=0)
-    cell_ul: float = Field(default=10.0, ge=0)
-    cd_fraction: float = Field(default=0.5, gt=0, lt=1)
+    chamber_ul: float = Field(default=11.5, gt=0, description="mixing chamber in the nucleation oven")
+    coil_ul: float = Field(default=240.0, gt=0, description="coil in the growth oven")
+    dead_ul: float = Field(default=60.0, ge=0, description="between coil and cells")
+    cell_ul: float = Field(default=10.0, ge=0, description="of the cells")
+    cd_fraction: float = Field(default=0.5, gt=0, lt=1, description="share of the Cd precursor in the mixture")
+    spread: float = Field(default=0.2, gt=0, lt=1, description="σ over mean of the residence times, by a tracer test")
+
+
+class OvenSettings(BaseModel):
+    """How fast the ovens go: what plans reckon with."""
+
+    heating_k_min: float = Field(default=60.0, gt=0, description="fastest heating of either oven")
+    cooling_s: float = Field(default=280.0, gt=0, description="time constant of cooling by air")
 
 
 class LimitSettings(BaseModel):
     """What may be asked of the reactor: °C, µL/min."""
 
-    nucleation_temperature: tuple[float, float] = (20.0, 350.0)
-    growth_temperature: tuple[float, float] = (20.0, 350.0)
-    flow_ul_min: tuple[float, float] = (50.0, 12000.0)
+    nucleation_temperature: tuple[float, float] = Field(default=(20.0, 350.0), description="lowest and highest, °C")
+    growth_temperature: tuple[float, float] = Field(default=(20.0, 350.0), description="lowest and highest, °C")
+    flow_ul_min: tuple[float, float] = Field(
+        default=(50.0, 12000.0), description="slowest and fastest flow of the mixture"
+    )
 
 
 class OpticsSettings(BaseModel):
     """The optical cell and what flows through it."""
 
-    path_length_cm: float = Field(default=0.1, gt=0)
+    path_length_cm: float = Field(default=0.1, gt=0, description="of light through the cell")
     cd_concentration_mol_l: float = Field(default=0.02, gt=0, description="Cd in the mixture")
     saturation_counts: float | None = Field(default=262143.0, description="full scale of the QEPro's 18 bits")
+
+
+class SaxsSettings(BaseModel):
+    """The SAXS station: where its files go, where the detector is, and what takes counts to cm⁻¹.
+
+    Distances and angles are pyFAI's (PONI). The defaults are those of the simulated detector.
+    """
+
+    use: bool = Field(default=True, description="false: there is no SAXS station")
+    write_path: str = Field(
+        default="", description="folder of the frames as the IOC sees it; empty: frames/ in the store"
+    )
+    read_path: str = Field(default="", description="the same folder as this machine sees it, where that differs")
+    detector: str = Field(default="Pilatus 300k", description="pyFAI's name; its module gaps are masked")
+    distance_m: float = Field(default=0.9, gt=0, description="sample to detector (PONI)")
+    poni1_m: float = Field(default=90.0 * 172e-6, description="point of normal incidence along the rows")
+    poni2_m: float = Field(default=243.0 * 172e-6, description="and along the columns")
+    rot1_rad: float = Field(default=0.0, description="pyFAI's rotation 1")
+    rot2_rad: float = Field(default=0.0, description="and 2")
+    rot3_rad: float = Field(default=0.0, description="and 3")
+    pixel_m: float = Field(default=172e-6, gt=0, description="edge of a pixel")
+    beam_stop_radius_m: float = Field(default=1.5e-3, ge=0, description="around the beam, masked; 0: none")
+    mask_file: str = Field(default="", description="image, 1 where a pixel is left out; empty: none")
+    saturation: float = Field(default=1048575.0, ge=0, description="counts of one exposure; 0: none")
+    thickness_cm: float = Field(default=0.15, gt=0, description="of the sample in the beam")
+    calibration_factor: float = Field(
+        default=1e-6 / 0.845, ge=0, description="monitor counts for each photon detected; 0: not calibrated"
+    )
+    empty_beam_ratio: float = Field(default=1.0, gt=0, description="diode over monitor without a cell")
+    transmission: float = Field(default=0.0, ge=0, le=1, description="instead of the diode's; 0: the diode's")
+    polarization: float = Field(default=0.0, ge=0, le=1, description="horizontal less vertical share; 0: not corrected")
+
+
+class Suspender(BaseModel):
+    """A record that suspends plans while it is outside, and lets them go on when it is well inside again."""
+
+    pv: str = Field(description="record, below the prefix if it starts with a colon")
+    below: float | None = Field(default=None, description="suspends below this")
+    above: float | None = Field(default=None, description="suspends above this")
+    resume: float = Field(description="goes on at this")
+    wait_s: float = Field(default=10.0, ge=0, description="wall seconds that it must stay inside")
+    why: str = Field(description="said to whoever waits")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.below is None) == (self.above is None):
+            raise ValueError(f"suspender on {self.pv}: give either below or above")
+        return self
+
+
+def _suspenders() -> list[Suspender]:
+    return [
+        Suspender(pv=":Reactor:RingCurrent", below=20.0, resume=50.0, why="the storage ring has no beam"),
+        Suspender(pv=":Reactor:Pressure", above=15.0, resume=12.0, why="the pressure is high: a clog?"),
+        Suspender(pv=":Reactor:Interlock", above=0.5, resume=0.5, why="the interlock is tripped"),
+        Suspender(pv=":Oven:Nucleation:LOOP1:PV:RBV", above=360.0, resume=355.0, why="the nucleation oven is too hot"),
+        Suspender(pv=":Oven:Growth:LOOP1:PV:RBV", above=360.0, resume=355.0, why="the growth oven is too hot"),
+    ]
 
 
 class Settings(BaseSettings):
@@ -53,17 +130,32 @@ class Settings(BaseSettings):
         env_prefix="MSC_", env_nested_delimiter="__", toml_file=SETTINGS_FILE, extra="forbid"
     )
 
-    prefix: str = "MSC:"
+    prefix: str = Field(default="MSC:", description="of all records of the reactor")
     store: Path = Field(default=Path("msc-data"), description="folder of the Tiled catalogue, frames and journals")
     tiled_uri: str = Field(default="", description="a running Tiled server to write to instead of the folder")
-    connect_timeout_s: float = Field(default=5.0, gt=0)
+    connect_timeout_s: float = Field(default=5.0, gt=0, description="for the records of a device to answer")
     heartbeat_period_s: float = Field(default=2.0, gt=0, description="wall seconds between heartbeats")
     heartbeat_timeout_s: float = Field(
         default=60.0, ge=0, description="the IOC's seconds without one; 0 switches it off"
     )
+    residue: float = Field(
+        default=0.01, gt=0, lt=0.5, description="share of the liquid before that may be left in a cell at a measurement"
+    )
+    syringe_ul: float = Field(default=100_000.0, gt=0, description="capacity of each syringe")
+    flush_flow_ul_min: float = Field(default=2000.0, gt=0, description="of solvent, and of one precursor alone")
     geometry: GeometrySettings = GeometrySettings()
+    ovens: OvenSettings = OvenSettings()
+    saxs: SaxsSettings = SaxsSettings()
+    suspenders: list[Suspender] = Field(default_factory=_suspenders)
     limits: LimitSettings = LimitSettings()
     optics: OpticsSettings = OpticsSettings()
+
+    @field_validator("tiled_uri")
+    @classmethod
+    def _no_key(cls, value: str) -> str:
+        if "api_key=" in value:  # it would be seen in logs and in the arguments of processes
+            raise ValueError("leave the key out of it, and give it as TILED_API_KEY")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -1,24 +1,18 @@
 """Fixtures shared by all levels, and the checks that nothing is left behind."""
 
 import os
-import socket
 import threading
 import time
 
 import pytest
 
-
-def _free_port() -> int:
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return tcp.getsockname()[1]
-
+from msc_plans.cli.simulator import free_port
 
 # One Channel Access port for this process, chosen before any client can read the environment.
 os.environ.update(
     EPICS_CA_ADDR_LIST="127.0.0.1",
     EPICS_CA_AUTO_ADDR_LIST="NO",
-    EPICS_CA_SERVER_PORT=str(_free_port()),
+    EPICS_CA_SERVER_PORT=str(free_port()),
     OPHYD_CONTROL_LAYER="caproto",
     MPLBACKEND="Agg",
 )
@@ -32,6 +26,11 @@ def wait_until(true, *, seconds=20.0, what="what was waited for"):
     while not true():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
         threading.Event().wait(0.02)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take minutes, or one worker would be left alone with them at the end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
 
 
 @pytest.fixture(scope="session", autouse=True)

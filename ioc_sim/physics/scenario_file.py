@@ -50,25 +50,35 @@ def _read(name_or_path: str | Path, seen: tuple[str, ...]) -> tuple[dict[str, An
         raise ValueError(f"{origin}: base goes in a circle ({' -> '.join((*seen, origin))})")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{origin}: not TOML: {error}") from error
     base = table.pop("base", None)
     if base is None:
         return table, origin
     beside = Path(origin).parent / f"{base}.toml"
-    below, _ = _read(beside if beside.is_file() else str(base), (*seen, origin))
+    below, _ = _read(beside if _is_file(beside) else str(base), (*seen, origin))
     return _merged(below, table), origin
 
 
 def _text(name_or_path: str | Path) -> tuple[str, str]:
     path = Path(name_or_path)
-    if path.is_file():
-        return str(path), path.read_text(encoding="utf-8")
+    if _is_file(path):
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: can't be read: {error}") from error
     if str(name_or_path) in scenario_names():
         built_in = resources.files("ioc_sim") / "scenarios" / f"{name_or_path}.toml"
         return str(built_in), built_in.read_text(encoding="utf-8")
     known = ", ".join(scenario_names())
-    raise ValueError(f"no scenario {str(name_or_path)!r}: neither a file nor a built-in one ({known})")
+    raise ValueError(f"no scenario {_shown(str(name_or_path))}: neither a file nor a built-in one ({known})")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -22,20 +22,22 @@ def class_entropy(first: NDArray[np.floating], second: NDArray[np.floating]) -> 
     return -(p * np.log2(p / (p + q)) + q * np.log2(q / (p + q)))
 
 
-def bins_of(values: NDArray[np.float64], number: int) -> NDArray[np.intp]:
+def bins_of(values: NDArray[np.floating], number: int) -> NDArray[np.intp]:
     """Return the quantile bin of each value along the first axis."""
-    ranks = np.argsort(np.argsort(values, axis=0, kind="stable"), axis=0, kind="stable")
-    return ranks * number // len(values)
+    bins = np.empty(values.shape, dtype=np.intp)
+    ranks = np.arange(len(values)).reshape(-1, *(1,) * (values.ndim - 1))
+    np.put_along_axis(bins, np.argsort(values, axis=0, kind="stable"), ranks * number // len(values), axis=0)
+    return bins
 
 
 def map_information(
-    outcomes: NDArray[np.float64],
+    outcomes: NDArray[np.floating],
     first: NDArray[np.bool_],
     second: NDArray[np.bool_],
     groups: NDArray[np.intp],
     *,
     bins: int = 6,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return how many bits each outcome tells about the cells, summed over the cells.
 
     That is by how much the outcome (in quantile bins) lowers :func:`class_entropy` of each cell, given ``groups``.
@@ -75,17 +77,17 @@ def map_information(
     return total
 
 
-def expected_improvement(values: NDArray[np.float64], best: float) -> NDArray[np.float64]:
+def expected_improvement(values: NDArray[np.floating], best: float) -> NDArray[np.floating]:
     """Return the mean of max(value − best, 0) of each column of draws."""
     return np.maximum(values - best, 0.0).mean(axis=0)
 
 
 def mechanism_information(
     mechanism: NDArray[np.intp],
-    expected: NDArray[np.float64],
-    variance: NDArray[np.float64],
+    expected: NDArray[np.floating],
+    variance: NDArray[np.floating],
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return how many bits measuring each candidate is expected to tell about the mechanism.
 
     The mutual information of mechanism and outcome, ``E ln p(y|m)/p(y)``, with y drawn from each draw and p(y|m) the
@@ -125,7 +127,7 @@ def mechanism_information(
     return np.maximum(np.log2(own / mixture).mean(axis=1), 0.0)
 
 
-def precision(expected: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+def precision(expected: NDArray[np.floating], variance: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return how many bits measuring each candidate is expected to tell about the rate constants.
 
     ``½ log₂ det(I + V⁻¹ C)``, with C the covariance of the expectations over the draws and V the variance about them:

@@ -36,11 +36,14 @@ from msc_plans.kinetics.observation import (
 )
 from msc_plans.kinetics.solver import Reactor
 
-__all__ = ["Advisor"]
+__all__ = ["NOTHING", "Advisor"]
+
+NOTHING: Final = "none of them"
+"""What is needed where no step in question is."""
 
 _DRAWS: Final = 600
-_LOOKED_OVER: Final = 600
-"""Particles integrated at every candidate; with all of them the suggestions are as good (`benchmarks/advisor.py`)."""
+_LOOKED_OVER: Final = 400
+"""Particles integrated at every candidate; what a sub-sample costs is in ``docs/decisions``."""
 _COST_POWER: Final = 0.1
 """Of seconds in gain over cost: a long way is taken for much more information only."""
 _LEAST_POINTS = 3
@@ -105,6 +108,7 @@ class Advisor:
         self._targets = np.array([one in targets for one in self._candidates])
         self._waiting: list[tuple[Condition, Observation]] = []
         self._outlook: Outlook | None = None
+        self._kept: tuple[Outlook, tuple[int, ...], Promise] | None = None
 
     @classmethod
     def load(cls, path: str | Path, mechanisms: Mapping[str, Mechanism] | None = None) -> "Advisor":
@@ -135,7 +139,7 @@ class Advisor:
         number = 1 if num_points is None else num_points
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"num_points must be a positive integer, not {num_points!r}")
-        promise = self._promise(2)
+        promise = self._promise()
         left = self._pool()
         place, spent = self.trials.last_condition(), self.trials.spent
         suggestions = []
@@ -209,10 +213,10 @@ class Advisor:
         if self.trials.measured_count < _LEAST_POINTS:
             return False, None
         if isinstance(self.goal, DiscriminateGoal):
-            name, probability = max(self.outlook.probabilities.items(), key=lambda item: item[1])
+            name, probability = max(self.rivals.items(), key=lambda item: item[1])
             stop = probability >= self.goal.certainty
             return stop, f"{name} has a probability of {probability:.3f}" if stop else None
-        promise = self._promise(4)
+        promise = self._promise()
         if isinstance(self.goal, MapGoal):
             if not promise.is_decided or promise.unconfirmed:
                 return False, None
@@ -268,6 +272,8 @@ class Advisor:
         """What is believed over the candidates."""
         if self._outlook is None:
             self._outlook = Outlook(self.belief, self._candidates, _LOOKED_OVER)
+            if isinstance(self.goal, DiscriminateGoal):
+                _ = self._outlook.needed
             self._outlook.learn([one for one, _ in self._waiting], [seen for _, seen in self._waiting])
         return self._outlook
 
@@ -275,6 +281,16 @@ class Advisor:
     def mechanism_probabilities(self) -> dict[str, float]:
         """Probability of each mechanism after all that was handed in."""
         return self.outlook.probabilities
+
+    @property
+    def rivals(self) -> dict[str, float]:
+        """Probability of what the goal `discriminate` tells apart: the steps that are needed, joined by " + ".
+
+        Only steps that not all mechanisms have are named; see `msc_plans.advisor.needed`. Where mechanisms differ in
+        no step, it is the mechanisms.
+        """
+        found = self.outlook.needed_probabilities
+        return {" + ".join(names) or NOTHING: share for names, share in found.items()} or self.mechanism_probabilities
 
     @property
     def alarm(self) -> str | None:
@@ -294,21 +310,26 @@ class Advisor:
 
     def predict(self, conditions: Sequence[Condition]) -> Prediction:
         """Return the predicted outcomes at any conditions, on the grid or not."""
-        draws = self.outlook.elsewhere(conditions, _DRAWS, self._rng(5))
+        draws = self.outlook.elsewhere(conditions, _DRAWS, self._rng(1))
         return Prediction.of(draws.quantities, conditions, self.goal.family, threshold_of(self.goal), self._full())
 
     def cells(self) -> list[Cell]:
         """Return the goal's conditions with P(accumulated) and the expected ratio."""
-        return self._promise(4).cells
+        return self._promise().cells
 
     def best_condition(self) -> Condition:
         """Return the candidate that is expected to hold the most (or purest) of the family, measured or not."""
-        return self._candidates[int(np.argmax(self._promise(4).values.mean(axis=0)))]
+        return self._candidates[int(np.argmax(self._promise().values.mean(axis=0)))]
 
     # --- inside --------------------------------------------------------------------------------------------
 
-    def _promise(self, purpose: int) -> Promise:
-        return Promise(self.goal, self.outlook, self.trials, self._targets, self._rng(purpose))
+    def _promise(self) -> Promise:
+        """What the candidates promise at present: the draws are made once, whoever asks."""
+        trials, outlook = self.trials, self.outlook
+        counts = len(outlook.conditions), trials.measured_count, len(trials.suggestions), len(trials.failed)
+        if self._kept is None or self._kept[:2] != (outlook, counts):
+            self._kept = outlook, counts, Promise(self.goal, outlook, trials, self._targets, self._rng(2))
+        return self._kept[2]
 
     def _rng(self, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose, self.trials.measured_count])
@@ -332,12 +353,13 @@ class Advisor:
         values = promise.quantities[:, [number]]
         expected = Prediction.of(values, [condition], self.goal.family, threshold_of(self.goal), self._full())
         share = float(expected.probability[0])
+        rivals = self.rivals if isinstance(self.goal, DiscriminateGoal) else {}
         suggestion = Suggestion(
             trial_id=self.trials.next_id(),
             condition=condition,
             goal=str(self.goal),
             reason=words.reason(
-                self.goal, condition, share, promise.edge(condition), gain, self.outlook.probabilities, cost,
+                self.goal, condition, share, promise.edge(condition), gain, rivals, cost,
                 begun=bool(self.trials.points),
             ),
             height=expected.interval("height", 0),

@@ -94,14 +94,14 @@ def read(path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism] | Non
     """Return the advisor a file holds."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no advisor checkpoint: {error}") from error
     version = state.get("schema_version") if isinstance(state, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(f"{path} has schema version {version!r}; this advisor reads 1 to {SCHEMA_VERSION}")
     try:
         return _restored(state, path, make, mechanisms() if known is None else known)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path} is no whole advisor checkpoint: {error!r}") from error
 
 

@@ -2,10 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from msc_plans.condition import Condition
 
-__all__ = ["Budget", "Cost", "CostModel"]
+__all__ = ["REACTOR_VOLUME_UL", "Budget", "Cost", "CostModel"]
+
+REACTOR_VOLUME_UL: Final = 1029.0
+"""Chamber and coil where nothing else is said: 5 m of 0.5 mm tube and a chamber of 4.57 % of the whole, µL."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class CostModel:
     Parameters
     ----------
     reactor_volume_ul : float
-        Chamber and coil, µL. Default: 5 m of 0.5 mm tube and a chamber of 4.57 % of the whole.
+        Chamber and coil, µL.
     flush_volumes : float
         Reactor volumes to pass before the measurement.
     acquisition_seconds : float
@@ -44,7 +48,7 @@ class CostModel:
         Temperature of the ovens before the first condition, °C.
     """
 
-    reactor_volume_ul: float = 1029.0
+    reactor_volume_ul: float = REACTOR_VOLUME_UL
     flush_volumes: float = 3.0
     acquisition_seconds: float = 5.0
     heating_k_min: float = 40.0

@@ -6,16 +6,22 @@ only changes the particles' weights.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from msc_plans.advisor.needed import needed_steps, steps_in_question
 from msc_plans.condition import Condition
 from msc_plans.kinetics.belief import Belief
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.observation import QUANTITIES, Observation
 
 __all__ = ["Draws", "Outlook"]
+
+_LOOKED_AT: Final = 60
+"""Candidates, evenly, where it is looked for what a step does."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Draws:
     """
 
     mechanism: NDArray[np.intp]
-    quantities: NDArray[np.float64]
+    quantities: NDArray[np.floating]
 
 
 class Outlook:
@@ -49,18 +55,53 @@ class Outlook:
 
     def __init__(self, belief: Belief, candidates: Sequence[Condition], particles: int) -> None:
         self.belief, self.candidates, self._most = belief, tuple(candidates), particles
+        self._names = steps_in_question(belief.mechanisms.values())
         found = belief.particles([*belief.conditions, *candidates], particles)
         known = len(belief.conditions)
         self.conditions, self.observations = list(belief.conditions), list(belief.observations)
-        self.mechanism = found.mechanism
+        self.mechanism, self._index = found.mechanism, found.index
         self.log_weight = np.where(np.isfinite(found.predicted[..., 0]).all(axis=1), found.log_weight, -np.inf)
-        self.at_seen, self.predicted = found.predicted[:, :known], found.predicted[:, known:]
+        self.at_seen = found.predicted[:, :known]
+        # A suggestion waits for the copying of these: half the memory is half the wait.
+        self.predicted = found.predicted[:, known:].astype(np.float32)
 
     @property
     def probabilities(self) -> dict[str, float]:
         """Probability of each mechanism."""
         weights = self._weights()
         return {name: float(weights[self.mechanism == k].sum()) for k, name in enumerate(self.belief.posteriors)}
+
+    @property
+    def needed_probabilities(self) -> dict[tuple[str, ...], float]:
+        """Probability of each set of needed steps among those in question; empty if there are none in question."""
+        weights, found = self._weights(), {}
+        if not self._names:
+            return {}
+        for row, weight in zip(self.needed, weights.tolist(), strict=True):
+            names = tuple(name for name, wanted in zip(self._names, row, strict=True) if wanted)
+            found[names] = found.get(names, 0.0) + weight
+        return found
+
+    @cached_property
+    def needed(self) -> NDArray[np.bool_]:
+        """Which steps in question each particle needs, by what the belief has seen and some candidates."""
+        known = len(self.belief.conditions)
+        some = np.arange(len(self.candidates))[:: max(1, len(self.candidates) // _LOOKED_AT)]
+        where = [*self.belief.conditions, *(self.candidates[one] for one in some)]
+        predicted = np.concatenate([self.at_seen[:, :known], self.predicted[:, some]], axis=1)
+        error = self.discrepancy.error(self.at_seen)
+        found = np.empty((len(self.mechanism), len(self._names)), dtype=bool)
+        for k, posterior in enumerate(self.belief.posteriors.values()):
+            mine = self.mechanism == k
+            found[mine] = needed_steps(posterior, self._index[mine], self._names, where, predicted[mine], error[mine])
+        return found
+
+    @property
+    def kinds(self) -> NDArray[np.intp]:
+        """Label of each particle: particles that need the same steps are of one kind."""
+        if not self._names:
+            return self.mechanism
+        return np.unique(self.needed, axis=0, return_inverse=True)[1].ravel()
 
     @property
     def effective(self) -> float:
@@ -77,12 +118,13 @@ class Outlook:
         if not conditions:
             return
         new = self.belief.particles(conditions, self._most).predicted
-        before = self.discrepancy.log_likelihood(self.at_seen) if self.conditions else 0.0
+        known = len(self.conditions)
         self.conditions += conditions
         self.observations += observations
         self.at_seen = np.concatenate([self.at_seen, new], axis=1)
-        gain = self.discrepancy.log_likelihood(self.at_seen) - before
-        self.log_weight = self.log_weight + np.where(np.isfinite(gain), gain, -np.inf)
+        before, after = self.discrepancy.log_likelihoods(self.at_seen, known)
+        possible = np.isfinite(after)
+        self.log_weight = self.log_weight + np.subtract(after, before, where=possible, out=np.full_like(after, -np.inf))
 
     def draws(self, number: int, rng: np.random.Generator, quantities: Sequence[int] = range(len(QUANTITIES))) -> Draws:
         """Return draws at the candidates; quantities that aren't named stay the mechanisms' own."""
@@ -102,11 +144,11 @@ class Outlook:
 
     def moments(
         self, number: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """Return, of some particles, the mechanism's number, expectations given each, and variances about them."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.floating], NDArray[np.floating]]:
+        """Return the numbers of some particles, expectations given each, and variances about them."""
         chosen = self._resampled(number, rng)
         mean, variance = self.discrepancy.expected(self.at_seen[chosen], self.predicted[chosen], self.candidates)
-        return self.mechanism[chosen], mean, variance
+        return chosen, mean, variance
 
     def _weights(self) -> NDArray[np.float64]:
         if not np.isfinite(self.log_weight).any():

@@ -1,6 +1,7 @@
 """What each candidate promises for the goal, from joint draws of what is true there."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 from msc_plans.advisor import acquisition
 from msc_plans.advisor.edges import edges_of
 from msc_plans.advisor.goals import DiscriminateGoal, Goal, MapGoal, MaximiseGoal
+from msc_plans.advisor.noise import height_sigma, sigmas
 from msc_plans.advisor.outlook import Outlook
 from msc_plans.advisor.suggestion import Cell
 from msc_plans.advisor.trials import Trials
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO
 from msc_plans.condition import Condition
-from msc_plans.kinetics.mechanism_file import FAMILIES
-from msc_plans.kinetics.observation import HEIGHT_SOFT, QUANTITIES, heights_of, ratio_of
+from msc_plans.kinetics.observation import QUANTITIES, heights_of, ratio_of_heights
 
 __all__ = ["Promise", "threshold_of"]
 
@@ -29,27 +30,6 @@ _ABSENT: Final = ABSENT_RATIO / ACCUMULATED_RATIO
 """Where a family counts as absent, as a share of the ratio from which it counts as accumulated."""
 _OPEN_CELLS: Final = 0.02
 """Share of a map's cells that may stay undecided."""
-_RELATIVE_SIGMA, _BLANK_SIGMA, _BESIDE_NC = 0.12, 0.003, 0.06
-"""What a spectrum usually brings of a family's height: a share of itself, of full conversion, and of the nanocrystals'
-height, on whose continuum it stands."""
-_NC_SIGMA: Final = np.array([0.1, 2.0, 0.2])
-"""The same of the nanocrystals' height, maximum and width, on the scales of `QUANTITIES`, where they are well seen."""
-_NC_LIMIT: Final = 0.02
-"""Share of full conversion from which on nanocrystals are well seen."""
-
-
-def _height_sigma(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a spectrum leaves open of the families' heights, of the shape of ``heights`` less the NC's."""
-    families, crystals = heights[..., : len(FAMILIES)], heights[..., len(FAMILIES) :]
-    return np.sqrt((_RELATIVE_SIGMA * families) ** 2 + _BLANK_SIGMA**2 + (_BESIDE_NC * crystals) ** 2)
-
-
-def _sigmas(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a spectrum leaves open of all it shows, on the scales of `QUANTITIES`, shape (…, families + 3)."""
-    families = _height_sigma(heights) / (heights[..., : len(FAMILIES)] + HEIGHT_SOFT)
-    # Of crystals that are hardly there, neither maximum nor width is seen.
-    unseen = 1 + (_NC_LIMIT / np.maximum(heights[..., len(FAMILIES) :], 1e-4)) ** 2
-    return np.concatenate([families, _NC_SIGMA * unseen], axis=-1)
 
 
 def threshold_of(goal: Goal) -> float:
@@ -81,10 +61,10 @@ class Promise:
         names = {goal.family, "CdSe-465", "NC height"}
         optical = [number for number, name in enumerate(QUANTITIES) if name in names]
         self.quantities = outlook.draws(_DRAWS, rng, optical).quantities
-        self._ratio = ratio_of(self.quantities, goal.family)
         heights = heights_of(self.quantities)
+        self._ratio = ratio_of_heights(heights, goal.family)
         self._height = heights[..., QUANTITIES.index(goal.family)]
-        sigma = _height_sigma(heights)[..., QUANTITIES.index(goal.family)] / np.maximum(self._height, 1e-6)
+        sigma = height_sigma(heights)[..., QUANTITIES.index(goal.family)] / np.maximum(self._height, 1e-6)
         self._outcomes = self._ratio * (1 + sigma * rng.standard_normal(self._ratio.shape))
         self._groups = np.zeros(_DRAWS, dtype=np.intp)
         self._taken = np.array([trials.is_pending(one) for one in outlook.candidates])
@@ -93,7 +73,7 @@ class Promise:
         self.cells = self._cells()
         self.unconfirmed = self._unconfirmed()
 
-    def gain(self) -> NDArray[np.float64]:
+    def gain(self) -> NDArray[np.floating]:
         """Of each candidate: bits, or for `maximise` the expected gain of its measure."""
         if isinstance(self._goal, MapGoal):
             ratio, threshold = self._ratio[:, self._targets], self._goal.threshold
@@ -104,14 +84,20 @@ class Promise:
             return 1e-3 * bits + np.array([2.0 * (one in self.unconfirmed) for one in self._outlook.candidates])
         if isinstance(self._goal, MaximiseGoal):
             return acquisition.expected_improvement(self.values, self.best_value())
-        mechanism, expected, variance = self._outlook.moments(_MOMENTS, self._rng)
-        noise = _sigmas(heights_of(expected))
+        return np.where(self._taken, 0.5 * self._bits, self._bits)
+
+    @cached_property
+    def _bits(self) -> NDArray[np.floating]:
+        """Bits about mechanism and rate constants, whatever is under way."""
+        chosen, expected, variance = self._outlook.moments(_MOMENTS, self._rng)
+        noise = sigmas(heights_of(expected))
         optical = slice(0, noise.shape[-1])
         expected, spread = expected[..., optical], variance[..., optical] + noise**2
         bits = acquisition.precision(expected, spread)
         if isinstance(self._goal, DiscriminateGoal):
-            bits = _LEARNT * bits + acquisition.mechanism_information(mechanism, expected, spread, self._rng)
-        return np.where(self._taken, 0.5 * bits, bits)
+            kinds = self._outlook.kinds[chosen]
+            bits = _LEARNT * bits + acquisition.mechanism_information(kinds, expected, spread, self._rng)
+        return bits
 
     @property
     def undecided(self) -> list[Cell]:
@@ -124,7 +110,7 @@ class Promise:
         return len(self.undecided) <= _OPEN_CELLS * len(self.cells)
 
     @property
-    def values(self) -> NDArray[np.float64]:
+    def values(self) -> NDArray[np.floating]:
         """Draws of what is to be maximised, shape (draws, candidates)."""
         pure = isinstance(self._goal, MaximiseGoal) and self._goal.by == "purity"
         return self._ratio if pure else self._height

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import product
 
+from msc_plans.advisor.cost import REACTOR_VOLUME_UL
 from msc_plans.condition import Condition
 
 __all__ = ["SearchSpace"]
@@ -51,7 +52,7 @@ class SearchSpace:
     limits: Region = field(default_factory=dict)
     forbidden: Sequence[Region] = ()
     flow_limits: tuple[float, float] | None = None
-    reactor_volume_ul: float = 1029.0
+    reactor_volume_ul: float = REACTOR_VOLUME_UL
 
     def __post_init__(self) -> None:
         if self.growth_offsets is not None and self.growth_temperatures is not None:

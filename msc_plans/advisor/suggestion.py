@@ -43,22 +43,22 @@ class Prediction:
     """
 
     conditions: Sequence[Condition]
-    height: NDArray[np.float64]
-    height_low: NDArray[np.float64]
-    height_high: NDArray[np.float64]
-    ratio: NDArray[np.float64]
-    ratio_low: NDArray[np.float64]
-    ratio_high: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    nc_wavelength_nm: NDArray[np.float64]
-    nc_wavelength_nm_low: NDArray[np.float64]
-    nc_wavelength_nm_high: NDArray[np.float64]
-    nc_height: NDArray[np.float64]
+    height: NDArray[np.floating]
+    height_low: NDArray[np.floating]
+    height_high: NDArray[np.floating]
+    ratio: NDArray[np.floating]
+    ratio_low: NDArray[np.floating]
+    ratio_high: NDArray[np.floating]
+    probability: NDArray[np.floating]
+    nc_wavelength_nm: NDArray[np.floating]
+    nc_wavelength_nm_low: NDArray[np.floating]
+    nc_wavelength_nm_high: NDArray[np.floating]
+    nc_height: NDArray[np.floating]
 
     @classmethod
     def of(
         cls,
-        draws: NDArray[np.float64],
+        draws: NDArray[np.floating],
         conditions: Sequence[Condition],
         family: str,
         threshold: float,
@@ -66,7 +66,7 @@ class Prediction:
     ) -> "Prediction":
         """Summarise draws of shape (draws, conditions, quantities); ``full_height`` in absorbance."""
 
-        def middle(name: str, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        def middle(name: str, values: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
             low, median, high = np.percentile(values, [2.5, 50.0, 97.5], axis=0)
             return {name: median, f"{name}_low": low, f"{name}_high": high}
 

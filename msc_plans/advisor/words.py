@@ -15,7 +15,7 @@ def reason(
     share: float,
     edge: tuple[Condition, Condition] | None,
     gain: float,
-    mechanisms: Mapping[str, float],
+    rivals: Mapping[str, float],
     cost: Cost,
     *,
     begun: bool,
@@ -34,8 +34,8 @@ def reason(
         The edge of the window the condition lies at.
     gain : float
         What it promises in the goal's own measure.
-    mechanisms : mapping
-        Probability of each mechanism.
+    rivals : mapping
+        Probability of what is to be told apart, for the goal discriminate.
     cost : Cost
         What it costs.
     begun : bool
@@ -49,9 +49,9 @@ def reason(
         start = "is expected to give" if begun else "is the model's first guess for"
         return f"{timed} {start} the {'most' if goal.by == 'amount' else 'purest'} {family}, or to rule it out; {cost}"
     if isinstance(goal, DiscriminateGoal):
-        first, *others = sorted(mechanisms, key=lambda name: -mechanisms[name])
-        rivals = "".join(f" from {name} ({mechanisms[name]:.2f})" for name in others[:1])
-        return f"{timed} is best to tell {first} ({mechanisms[first]:.2f}){rivals}, {gain:.2f} bit; {cost}"
+        first, *others = sorted(rivals, key=lambda name: -rivals[name])
+        other = "".join(f" from {name} ({rivals[name]:.2f})" for name in others[:1])
+        return f"{timed} is best to tell {first} ({rivals[first]:.2f}){other}, {gain:.2f} bit; {cost}"
     if isinstance(goal, LearnGoal):
         return f"{timed} tells most about the rate constants, {gain:.1f} bit; {cost}"
     if not begun:

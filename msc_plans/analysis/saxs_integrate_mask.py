@@ -45,7 +45,7 @@ def load_mask(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
         It has another shape.
     """
     if Path(path).suffix == ".npy":
-        mask = np.load(path)
+        mask = np.load(path, allow_pickle=False)
     else:
         import fabio
 

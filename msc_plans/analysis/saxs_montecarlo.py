@@ -181,7 +181,9 @@ def monte_carlo(
     def run(one: int) -> tuple[np.ndarray, float, float, float, int]:
         return _one(table, radii, nearest, weight, y, contributions, stop, most_steps, one)
 
-    with ThreadPoolExecutor(max_workers=min(repetitions, os.cpu_count() or 1)) as pool:
+    # As numba's own threads: beside other processes a site gives each its share of the cores.
+    threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=min(repetitions, threads)) as pool:
         radius, chi2, scale, background, steps = zip(*pool.map(run, seeds), strict=True)
     chi2 = np.array(chi2)
     return MonteCarlo(np.array(radius), chi2, np.array(scale), np.array(background), np.array(steps), chi2 <= stop)

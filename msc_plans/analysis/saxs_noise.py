@@ -72,7 +72,7 @@ def prepare(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None =
 
 
 def variance_model(signal: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """σ of each point from squared residuals: relative, σ = a |S|, or σ² = a² S² + b |S| + c² with a, b, c ≥ 0.
+    """σ of each point from squared residuals: relative, ``σ = a |S|``, or ``σ² = a² S² + b |S| + c²``, a, b, c ≥ 0.
 
     The second, a relative error with counting and a floor, is taken where it is better by more than its two parameters
     are worth: in many curves nearly all points have one intensity, and a flexible fit may follow the few others.

@@ -60,6 +60,8 @@ class Analysis:
     """Published too."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What it was told beside the callback's own settings, such as ``background_uid``."""
+    families: Sequence[str] | None = None
+    """Names of the families found; None where the analysis does not look for them."""
 
 
 class RawRunCallback:
@@ -99,6 +101,11 @@ class RawRunCallback:
         with self._lock:
             return self._futures.setdefault(raw_uid, Future())
 
+    def forget(self, raw_uid: str) -> None:
+        """Drop the outcome of a raw run that nobody will ask for."""
+        with self._lock:
+            self._futures.pop(raw_uid, None)
+
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
         """Take a document of a raw run."""
         if name == "start":
@@ -112,6 +119,11 @@ class RawRunCallback:
             run.events.setdefault(document["descriptor"], []).append(document)
         elif name == "stop" and document["run_start"] in self._runs:
             self._finish(self._runs.pop(document["run_start"]), document)
+
+    def replay(self, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Analyse a stored raw run, from its documents; its outcome is waited for as that of any."""
+        for name, document in documents:
+            self(name, document)
 
     def _concerns(self, run: RawRun) -> bool:
         """Whether a run holds what this analysis works on."""
@@ -136,28 +148,31 @@ class RawRunCallback:
             analyses = self._analyse(run)
         except Exception as error:  # noqa: BLE001  whatever it is, someone may wait for the answer
             try:
-                self._publish(run, self.name, {}, {}, exit_status="fail", reason=str(error))
+                self._publish(run, Analysis(self.name, None, {}), exit_status="fail", reason=str(error))
             finally:
                 future.set_exception(AnalysisFailedError(f"run {run.uid}: {error}"))
             return
         try:
             for analysis in analyses:
-                self._publish(run, analysis.name, analysis.settings, {**analysis.outcome, **analysis.arrays})
+                self._publish(run, analysis)
         finally:
             future.set_result({key: value for analysis in analyses for key, value in analysis.outcome.items()})
             self._tell(run, analyses)
 
-    def _publish(
-        self, run: RawRun, analysis: str, settings: Mapping[str, Any], data: Mapping[str, Any], **stop: str
-    ) -> None:
+    def _publish(self, run: RawRun, analysis: Analysis, **stop: str) -> None:
         metadata = {
             "purpose": "analysis",
-            "analysis": analysis,
+            "analysis": analysis.name,
             "raw_uid": run.uid,
+            "raw_time": run.start["time"],
             "version": version("msc-plans"),
-            "settings": {**self._published_settings, **settings},
+            "settings": {**self._published_settings, **analysis.settings},
             **{key: run.start[key] for key in _COPIED if key in run.start},
         }
+        if analysis.families is not None:
+            # the catalogue searches start documents, not events
+            metadata["families"] = list(analysis.families)
+        data = {**analysis.outcome, **analysis.arrays}
         plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in data.items()}
         publish_run(self._listeners, metadata, plain, units=units_of(data), **stop)
 

@@ -83,4 +83,5 @@ class UvVisCallback(RawRunCallback):
             "fit": on_pixels(result.fit),
             "rest": on_pixels(result.rest),
         }
-        return [Analysis(self.name, result, outcome, arrays)]
+        found = [band.family for band in result.families if band.detected]
+        return [Analysis(self.name, result, outcome, arrays, families=found)]

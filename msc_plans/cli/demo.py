@@ -122,13 +122,13 @@ class Demo:
         self.store.mkdir(parents=True, exist_ok=True)
         self.simulator = Simulator(
             scenario=args.scenario, seed=args.seed, time_scale=args.time_scale, port=args.ioc_port,
-            log=self.store / "ioc.log", data_root=self.store / "saxs", keep=keep,
+            log=self.store / "ioc.log", data_root=self.store / "frames", keep=keep,
         ).launch()  # fmt: skip
         stack.callback(self.simulator.stop)
         os.environ.update(self.simulator.environment)
         with ThreadPoolExecutor(1) as pool:
             serving = pool.submit(self._serve, stack)
-            from msc_plans.cli import session  # noqa: F401  imports while the children do theirs
+            from msc_plans.cli import wiring  # noqa: F401  imports while the children do theirs
 
             self.simulator.wait_ready()
             serving.result()
@@ -145,30 +145,23 @@ class Demo:
     def _campaign(self, stack: ExitStack) -> tuple[str, list[Any], Any]:
         from bluesky.utils import RunEngineInterrupted
 
-        from msc_plans.advisor import Advisor, CostModel, SearchSpace
-        from msc_plans.cli.session import open_session
-        from msc_plans.kinetics.observation import Optics
-        from msc_plans.kinetics.solver import Reactor
+        from msc_plans.advisor import SearchSpace
+        from msc_plans.cli.configuration import read_settings
+        from msc_plans.cli.plans import make_advisor
+        from msc_plans.cli.wiring import open_session
         from msc_plans.plans import msc_campaign
-        from msc_plans.settings import OpticsSettings, Settings
         from msc_plans.views.lines import CampaignLines
 
-        settings = Settings(prefix="MSC:", store=self.store, tiled_uri="")
+        settings = read_settings(prefix="MSC:", store=self.store, tiled_uri="")
         collected = Collected(self.args.family, self.goal.threshold)
         lines = CampaignLines(write=tqdm_write, family=self.args.family)
         session = open_session(settings, listeners=[lines, collected])
         stack.callback(session.close)
-        optics: OpticsSettings = settings.optics
-        geometry = session.reactor.geometry
-        advisor = Advisor(
-            self.goal,
+        advisor = make_advisor(
+            session,
+            self.args.goal,
+            self.args.family,
             SearchSpace.equal_ovens(),
-            cost=CostModel(reactor_volume_ul=geometry.swept_ul, flush_volumes=session.reactor.flush_volumes),
-            reactor=Reactor(
-                cadmium_millimolar=1e3 * optics.cd_concentration_mol_l,
-                chamber_fraction=geometry.chamber_ul / geometry.heated_ul,
-            ),
-            optics=Optics(path_length_cm=optics.path_length_cm),
             seed=self.args.seed,
             particles=PARTICLES,
             checkpoint_path=self.store / "advisor.json",
@@ -181,6 +174,8 @@ class Demo:
             session.uvvis,
             session.publish,
             max_conditions=self.args.conditions,
+            # nobody is there to fill a syringe, and at 200x a busy machine empties one while it computes
+            refills="draw",
             campaign_uid=collected.campaign_uid,
         )
         # What goes wrong is said once, by this command, not by a traceback beside it.
@@ -220,7 +215,7 @@ class Demo:
         for name, value in self.simulator.environment.items():
             print(f"    export {name}={value}")
         print(f"    export MSC_STORE={self.store}")
-        print("    ipython --profile-dir=profile_collection\n")
+        print("    msc session\n")
         print(f"Tiled answers at {self.tiled.uri} with the key in {self.store / 'api_key'}.")
         print(f"Stop both with: kill {self.simulator.pid} {self.tiled.pid}\n")
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from msc_plans.cli import CommandError
-from msc_plans.cli.history import History, add_history_arguments, read_history
-from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, prepare_process, reactor_of
+from msc_plans.cli.history import History, add_history_arguments, is_folder, read_history
+from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
 
 if TYPE_CHECKING:
     from msc_plans.kinetics.belief import Belief
     from msc_plans.kinetics.inference import Posterior
-    from msc_plans.kinetics.mechanism import Mechanism, Prior
+    from msc_plans.kinetics.mechanism import Prior
 
 __all__ = ["add_arguments", "run"]
 
@@ -79,7 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit; returns the exit code."""
-    prepare_process()
     belief = _belief(args)
     path = None if args.plot is None else _plot_path(args)
     history = read_history(args)
@@ -117,10 +116,10 @@ def _plot_path(args: argparse.Namespace) -> Path:
     elif source == "-" or source.startswith(("http://", "https://")):
         path = Path("fit.png")
     else:
-        path = Path(source) / "fit.png" if Path(source).is_dir() else Path(f"{source}.fit.png")
+        path = Path(source) / "fit.png" if is_folder(source) else Path(f"{source}.fit.png")
     if path.suffix.lower() != ".png":
         raise CommandError(f"--plot {path}: the picture is a PNG; give a name that ends in .png")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise CommandError(f"--plot {path}: there is no folder {path.parent}")
     return path
 
@@ -135,14 +134,9 @@ def _rows(posterior: "Posterior") -> tuple[list[Row], tuple[Learnt, Learnt]]:
     number = len(mechanism.constants)
     rows = [
         Row(name, _UNITS[order], found[place], found[number + place])
-        for place, (name, order) in enumerate(zip(mechanism.constants, _orders(mechanism), strict=True))
+        for place, (name, order) in enumerate(mechanism.orders.items())
     ]
     return rows, (found[-2], found[-1])
-
-
-def _orders(mechanism: "Mechanism") -> list[int]:
-    """Return how many factors each rate has; growth of nanocrystals has two, their dissolution one."""
-    return [len(step.rate) for step in mechanism.steps] + ([2, 1] if mechanism.nanocrystals else [])
 
 
 def _draw(belief: "Belief", name: str, rows: Sequence[Row], path: Path) -> None:

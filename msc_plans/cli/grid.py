@@ -5,6 +5,7 @@ import math
 import re
 
 from msc_plans.advisor import SearchSpace
+from msc_plans.advisor.cost import REACTOR_VOLUME_UL
 from msc_plans.cli import CommandError
 from msc_plans.cli.history import check_condition
 from msc_plans.condition import Condition
@@ -63,7 +64,7 @@ def grid_of(args: argparse.Namespace) -> SearchSpace:
     try:
         space = SearchSpace(
             nucleation, times, growth_offsets=offsets, growth_temperatures=growth, limits=limits, forbidden=forbidden,
-            flow_limits=flow, reactor_volume_ul=args.volume_ul or 1029.0,
+            flow_limits=flow, reactor_volume_ul=args.volume_ul or REACTOR_VOLUME_UL,
         )  # fmt: skip
         for condition in space.candidates():
             check_condition(condition)

@@ -3,23 +3,21 @@
 import argparse
 import json
 import math
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from msc_plans.cli import CommandError
+from msc_plans.cli.store import is_uri, reach
 from msc_plans.condition import Condition
 from msc_plans.kinetics.observation import OPTIONAL_KEYS, OUTCOME_KEYS, Observation
 
-__all__ = ["History", "Point", "add_history_arguments", "check_condition", "read_history"]
+__all__ = ["History", "Point", "add_history_arguments", "check_condition", "is_folder", "read_history"]
 
 _TEMPERATURES = (0.0, 500.0)
 _TIMES = (0.01, 1e5)
-_CONNECT_S = 5.0
 _KEEP = 40
 """Characters of a broken line that are shown."""
 
@@ -88,9 +86,8 @@ def read_history(args: argparse.Namespace) -> History:
         It can't be read, or a record isn't as it should be; the message says where.
     """
     source: str = args.history
-    is_uri = source.startswith(("http://", "https://"))
-    if is_uri or (source != "-" and Path(source).is_dir()):
-        return _from_store(source, args.campaign, is_uri=is_uri)
+    if is_uri(source) or (source != "-" and is_folder(source)):
+        return _from_store(source, args.campaign)
     if args.campaign is not None:
         raise CommandError(f"--campaign is for a store; {source} is {'stdin' if source == '-' else 'a file'}")
     if source == "-":
@@ -102,6 +99,14 @@ def read_history(args: argparse.Namespace) -> History:
         raise CommandError(
             f"{source}: {reason}; give a file of JSON lines, a store's folder, or - for stdin"
         ) from error
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; a name too long for one is none."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def check_condition(condition: Condition) -> None:
@@ -127,7 +132,7 @@ def _check_sigmas(record: Mapping[str, Any], where: str) -> None:
     for key in (*OUTCOME_KEYS, *OPTIONAL_KEYS):
         if key.endswith("_sigma") and key in record:
             value = _number(record[key])
-            # Heights have a floor of their own; a maximum that is exact would make two equal conditions contradict.
+            # A height below what can be seen is 0 ± 0 at times; no maximum is exact.
             if value < 0 or (value == 0 and key == "nc_wavelength_nm_sigma"):
                 raise CommandError(f"{where}: {key} must be above 0, not {value:g}; give null where it isn't known")
 
@@ -153,12 +158,12 @@ def _from_lines(content: bytes, name: str) -> History:
     return history
 
 
-def _from_store(where: str, campaign: str | None, *, is_uri: bool) -> History:
+def _from_store(where: str, campaign: str | None) -> History:
     from msc_plans.storage import CatalogHistory, opened
 
     try:
-        if is_uri:
-            _reach(where)
+        if is_uri(where):
+            reach(where)
         with opened(where) as catalog:
             stored = CatalogHistory(catalog)
             uid = _campaign(stored.campaigns(), campaign, where)
@@ -172,16 +177,6 @@ def _from_store(where: str, campaign: str | None, *, is_uri: bool) -> History:
     except Exception as error:  # Tiled, its database and the network each raise their own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CommandError(f"{where}: the store can't be read: {reason}") from error
-
-
-def _reach(uri: str) -> None:
-    """Fail within seconds where nothing listens: Tiled's client would try for half a minute."""
-    parts = urlsplit(uri)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S).close()
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{uri}: no store answers there ({error}); is `msc tiled` running?") from error
 
 
 def _campaign(known: list[str], wanted: str | None, where: str) -> str | None:

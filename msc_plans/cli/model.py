@@ -2,10 +2,8 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Mapping
-from io import TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from msc_plans.kinetics.mechanism import Mechanism
     from msc_plans.kinetics.solver import Reactor
 
-__all__ = ["add_model_arguments", "alarm_lines", "learn", "mechanisms_of", "prepare_process", "reactor_of"]
+__all__ = ["add_model_arguments", "alarm_lines", "learn", "mechanisms_of", "reactor_of"]
 
 _PORTIONS = 12
 _MEANING = (
@@ -49,16 +47,6 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def prepare_process() -> None:
-    """Set up threads and output."""
-    # A small problem gains nothing from threads of the linear algebra, and they would fight with the solver's.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def mechanisms_of(args: argparse.Namespace) -> "Mapping[str, Mechanism]":
     """Return the mechanisms by name."""
     from msc_plans.kinetics.mechanism_file import mechanisms, read_mechanisms
@@ -71,10 +59,6 @@ def mechanisms_of(args: argparse.Namespace) -> "Mapping[str, Mechanism]":
         raise CommandError(f"--mechanisms {args.mechanisms}: {error.strerror}") from error
     except ValueError as error:  # it names the file
         raise CommandError(f"--mechanisms {error}") from error
-    except (AttributeError, TypeError) as error:
-        raise CommandError(
-            f"--mechanisms {args.mechanisms}: a table is not as it should be ({error}); see docs/advisor.md"
-        ) from error
 
 
 def reactor_of(args: argparse.Namespace) -> "Reactor":

@@ -1,138 +1,93 @@
-"""A beamline session: RunEngine, devices, live analysis and store, joined as the settings say.
+"""Start IPython on a simulated reactor, or on a real one behind a prefix, with all plans and live analysis."""
 
-``profile_collection`` and ``msc demo`` both start here. Import it only after ``EPICS_CA_…`` is set as wanted.
+import argparse
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from msc_plans.cli import CommandError
+from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
+
+__all__ = ["add_arguments", "run"]
+
+STARTUP = Path(__file__).parents[1] / "profile_collection" / "startup" / "00_session.py"
+
+BANNER = """
+{where}
+  RE                         runs plans; Ctrl-C twice pauses, then RE.resume(), RE.abort() or RE.stop()
+  reactor, spectrometer, saxs
+  catalog                    what is stored: catalog[-1]
+  plans                      bring_up, measure_condition, growth_temperature_scan, msc_campaign …; help(bring_up)
+  RE(make_safe(reactor))     ovens to standby, flush, pumps off; do so before you leave
 """
 
-import threading
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import Any
 
-from bluesky.run_engine import RunEngine
-
-from devices import FlowReactor, Geometry, Limits, Spectrometer, connect, disconnect, use_clock
-from devices.connect import find_clock
-from msc_plans.analysis.sizing import full_conversion_height
-from msc_plans.callbacks.publish import publish_run
-from msc_plans.callbacks.threaded import Threaded
-from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
-from msc_plans.protocols import Documents
-from msc_plans.settings import OpticsSettings, Settings
-from msc_plans.storage import RunWriter, StoreBusyError, TiledServer, close_catalog, open_catalog
-from msc_plans.views.live import LivePlots
-from msc_plans.views.progress import WaitingBars
-
-__all__ = ["Session", "open_session"]
-
-
-@dataclass
-class Session:
-    """What a person or a demo works with.
-
-    Attributes
-    ----------
-    RE : RunEngine
-        With progress bars, store and live analysis.
-    reactor, spectrometer
-        The devices, connected.
-    uvvis : UvVisCallback
-        Live analysis; ``outcome(uid)`` is the future of a run's result.
-    plots : LivePlots
-        Of the analyses; ``plots.open()`` shows them where somebody looks.
-    catalog
-        The store's catalogue; runs turn up in it as they are written.
-    """
-
-    settings: Settings
-    RE: RunEngine
-    reactor: FlowReactor
-    spectrometer: Spectrometer
-    uvvis: UvVisCallback
-    plots: LivePlots
-    catalog: Any
-    _listeners: list[Documents]
-    _closing: ExitStack
-
-    def publish(self, metadata: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-        """Publish a run of one event, such as a suggestion, to the store and all listeners."""
-        return publish_run(self._listeners, metadata, data)
-
-    def close(self) -> None:
-        """Write what is still to be written, end the heartbeat, disconnect; the reactor stays as it is."""
-        self._closing.close()
-
-    def close_at_exit(self) -> None:
-        """Close when the interpreter ends."""
-        # Not atexit: it runs after the thread pools that Channel Access needs have been shut down.
-        threading._register_atexit(self.close)  # type: ignore[attr-defined]
-
-
-def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> Session:
-    """Connect to the reactor and the store and join everything; one session a process.
-
-    The twin's clock is used where there is one. Without ``settings.tiled_uri`` a Tiled server is started on
-    the store's folder, unless one serves it already.
-
-    Parameters
-    ----------
-    settings : Settings
-        Prefix, store, volumes, limits, optics.
-    listeners : sequence of callables
-        Get the documents of analyses and suggestions, as the store does.
-
-    Raises
-    ------
-    NoAnswerError
-        The IOC does not answer.
-    """
-    with ExitStack() as stack:
-        stack.callback(disconnect)
-        limits = Limits(**settings.limits.model_dump())
-        geometry = Geometry(**settings.geometry.model_dump())
-        reactor = FlowReactor(settings.prefix, name="reactor", geometry=geometry, limits=limits)
-        spectrometer = Spectrometer(f"{settings.prefix}Spec:", name="spectrometer")
-        for device in (reactor, spectrometer):
-            connect(device, timeout_s=settings.connect_timeout_s)
-        clock, time_scale = find_clock(settings.prefix)
-        for device in (reactor, spectrometer):
-            use_clock(device, clock)
-        catalog = _open_store(settings, stack)
-        writer = RunWriter(catalog, settings.store / "backup")
-        stack.callback(writer.close)
-        all_listeners: list[Documents] = [writer, *listeners]
-        plots = LivePlots()
-        uvvis = UvVisCallback(_uvvis_settings(settings.optics, spectrometer.name), all_listeners, [plots])
-        analysis = Threaded(uvvis, name="live uvvis")
-        stack.callback(analysis.close)
-        RE = RunEngine({})
-        RE.waiting_hook = WaitingBars()  # type: ignore[assignment]
-        RE.subscribe(writer)
-        RE.subscribe(analysis)
-        if settings.heartbeat_timeout_s:
-            timeout_s = settings.heartbeat_timeout_s * time_scale
-            reactor.interlock.start_heartbeat(period_s=settings.heartbeat_period_s, timeout_s=timeout_s)
-            stack.callback(reactor.interlock.stop_heartbeat, watch_off=True)
-        return Session(settings, RE, reactor, spectrometer, uvvis, plots, catalog, all_listeners, stack.pop_all())
-
-
-def _open_store(settings: Settings, stack: ExitStack) -> Any:
-    if settings.tiled_uri:
-        catalog = open_catalog(settings.tiled_uri)
-    else:
-        with suppress(StoreBusyError):
-            server = TiledServer(settings.store)
-            server.start()
-            stack.callback(server.stop)
-        catalog = open_catalog(settings.store)
-    stack.callback(close_catalog, catalog)
-    return catalog
-
-
-def _uvvis_settings(optics: OpticsSettings, spectrometer: str) -> UvVisSettings:
-    return UvVisSettings(
-        spectrometer=spectrometer,
-        path_length_cm=optics.path_length_cm,
-        full_conversion_height=full_conversion_height(optics.cd_concentration_mol_l, optics.path_length_cm),
-        saturation=optics.saturation_counts,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc session``."""
+    add_reactor_arguments(parser)
+    parser.add_argument(
+        "--profile", type=Path, help="IPython profile folder with a startup of its own (default: IPython's profile msc)"
     )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run IPython until it is left; returns its exit code."""
+    if find_spec("IPython") is None:
+        raise CommandError("IPython is not installed; install the extra 'session': pip install 'msc-plans[session]'")
+    profile = _profile_options(args.profile)
+    print("Starting …", flush=True)
+    with chosen_reactor(args) as environment:
+        if args.simulate:
+            where = f"Simulated reactor {args.simulate} at {args.time_scale:g}x; runs go to {environment['MSC_STORE']}."
+        else:
+            where = f"Reactor behind {_answering(environment)}"
+        command = [
+            sys.executable, "-m", "IPython", *profile, "--no-confirm-exit",
+            "--TerminalInteractiveShell.enable_tip=False", "--TerminalInteractiveShell.banner2=",
+            f"--TerminalInteractiveShell.banner1={BANNER.format(where=where)}",
+        ]  # fmt: skip
+        with _interrupts_left_to_the_child():
+            return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _profile_options(told: Path | None) -> list[str]:
+    """Return what IPython is told of its profile: history and settings are the user's, the startup is ours."""
+    if told is None:
+        return ["--profile=msc", f"--InteractiveShellApp.exec_files={STARTUP}"]
+    profile = told.resolve()
+    if not (profile / "startup").is_dir():
+        raise CommandError(f"{profile} is no IPython profile: it has no folder 'startup'; say where it is by --profile")
+    return [f"--profile-dir={profile}"]
+
+
+def _answering(environment: Mapping[str, str]) -> str:
+    """Return the prefix, if something answers there: IPython would start with nothing but a traceback."""
+    from caproto import CaprotoError
+    from caproto.sync.client import read
+
+    from msc_plans.cli.configuration import read_settings
+
+    prefix = environment.get("MSC_PREFIX") or read_settings().prefix
+    record = f"{prefix}Reactor:Interlock"
+    try:
+        read(record, timeout=3, repeater=False)
+    except (CaprotoError, OSError) as error:
+        raise CommandError(
+            f"{record} does not answer; is the IOC running, and do prefix, EPICS_CA_ADDR_LIST and "
+            "EPICS_CA_SERVER_PORT fit it? (--simulate starts a simulated reactor)"
+        ) from error
+    return prefix
+
+
+@contextmanager
+def _interrupts_left_to_the_child() -> Iterator[None]:
+    """Ctrl-C goes to the whole terminal: it is IPython's, and must not end this process before it."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,10 +1,12 @@
 """The simulated reactor as a child process on a free loopback port."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,13 +24,11 @@ class SimulatorError(RuntimeError):
 def free_port() -> int:
     """Return a loopback port that nothing uses now, TCP and UDP."""
     while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        # below those that the system itself gives to connections: nobody gets it between now and the server's start
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
             return port
 
 
@@ -111,8 +111,8 @@ class Simulator:
                 log.close()
         return self
 
-    def wait_ready(self, timeout_s: float = 30.0) -> Self:
-        """Wait until it listens.
+    def wait_ready(self, timeout_s: float = 180.0) -> Self:
+        """Wait until it listens; the first start after an installation compiles for half a minute.
 
         Raises
         ------

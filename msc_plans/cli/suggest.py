@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msc_plans.cli import CommandError
 from msc_plans.cli.grid import add_grid_arguments, grid_of
 from msc_plans.cli.history import History, add_history_arguments, read_history
-from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, prepare_process, reactor_of
+from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
 
 if TYPE_CHECKING:
     from msc_plans.advisor import Advisor, Goal, Interval, Suggestion
@@ -45,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Suggest; returns the exit code."""
-    prepare_process()
     advisor = _advisor(args)
     history = read_history(args)
     for point in history.points:

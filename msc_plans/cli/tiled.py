@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the store's folder (default: %(default)s)",
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument(
+        "--public", action="store_true", help="let clients read without the key; writing needs it still"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.port < 65536:
         raise CommandError(f"port {args.port} is not between 0 and 65535")
     try:
-        main([str(args.store), "--port", str(args.port)])
+        main([str(args.store), "--port", str(args.port), *(["--public"] if args.public else [])])
     except (PortBusyError, StoreBusyError, OSError) as error:
         raise CommandError(str(error)) from error
     return 0

@@ -12,7 +12,7 @@ import numpy as np
 from msc_plans.files.errors import ReadError
 from msc_plans.files.table import Table
 
-__all__ = ["read_nexus"]
+__all__ = ["is_hdf5", "read_nexus"]
 
 Wanted = Literal["spectra", "curves"]
 
@@ -25,6 +25,14 @@ _VALUES = {
     "spectra": re.compile(r"abs|optical_density|^od|transm|count|dark|ref|sample|intensity|spectr", re.I),
     "curves": re.compile(r"^(i|i_.*|int.*|sigma|error.*|idev|i?_?errors?|std.*|unc.*|qdev|dq)$", re.I),
 }
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether this is a file, and HDF5; what can't be looked at is neither."""
+    try:
+        return path.is_file() and bool(h5py.is_hdf5(path))
+    except (OSError, ValueError):  # no right to look, a name too long, or with a NUL
+        return False
 
 
 def read_nexus(path: Path, wanted: Wanted) -> tuple[Table, ...]:

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from msc_plans.condition import Condition
 from msc_plans.kinetics.discrepancy import Discrepancy
-from msc_plans.kinetics.inference import Posterior
+from msc_plans.kinetics.inference import Posterior, check_lengths
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import QUANTITIES, Observation
@@ -48,6 +48,8 @@ class Particles:
     ----------
     mechanism : ndarray, shape (particles,)
         Number of each particle's mechanism.
+    index : ndarray, shape (particles,)
+        Number of each particle in its posterior.
     log_weight : ndarray, shape (particles,)
         ln of its weight; the weights sum to 1.
     predicted : ndarray, shape (particles, conditions, quantities)
@@ -55,6 +57,7 @@ class Particles:
     """
 
     mechanism: NDArray[np.intp]
+    index: NDArray[np.intp]
     log_weight: NDArray[np.float64]
     predicted: NDArray[np.float64]
 
@@ -162,8 +165,7 @@ class Belief:
         ValueError
             The two sequences differ in length.
         """
-        if len(conditions) != len(observations):
-            raise ValueError(f"{len(conditions)} conditions but {len(observations)} observations")
+        check_lengths(conditions, observations)
         self.checks += self._compared(conditions, observations)
         for posterior in self.posteriors.values():
             posterior.update(conditions, observations)
@@ -175,14 +177,15 @@ class Belief:
 
         Or about ``most`` of them: of each mechanism as many as it is probable, and a few where it is not.
         """
-        number, logs, predicted = [], [], []
+        number, index, logs, predicted = [], [], [], []
         for k, (name, share) in enumerate(self.probabilities.items()):
             few = None if most is None else max(round(most * share), round(_LEAST_SHARE * most / len(self.posteriors)))
             one = self.posteriors[name].predict(conditions, most=few)
             predicted.append(one)
+            index.append(self.posteriors[name].some(few))
             number.append(np.full(len(one), k))
             logs.append(np.full(len(one), np.log(max(share, 1e-300) / len(one))))
-        return Particles(np.concatenate(number), np.concatenate(logs), np.concatenate(predicted))
+        return Particles(*map(np.concatenate, (number, index, logs, predicted)))
 
     def _compared(self, conditions: Sequence[Condition], observations: Sequence[Observation]) -> list[Check]:
         if not conditions:

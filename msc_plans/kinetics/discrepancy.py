@@ -9,16 +9,17 @@ few; and near a measurement the measurement decides, whatever the mechanism says
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from msc_plans.condition import Condition
 from msc_plans.kinetics.observation import QUANTITIES, Observation
 
-__all__ = ["AMPLITUDES", "Discrepancy", "distance_kernel"]
+__all__ = ["AMPLITUDES", "REACHES", "Discrepancy", "distance_kernel"]
 
 REACHES: Final = np.array([[100.0, 30.0, 0.7], [200.0, 60.0, 1.4]])
 """Length scales of δ: K of nucleation, K of growth, ln time. A wrong rate constant is wrong by nearly as much tens of K
@@ -48,6 +49,14 @@ def _features(conditions: Sequence[Condition]) -> NDArray[np.float64]:
     return np.array(rows).reshape(-1, 3)
 
 
+@lru_cache(maxsize=4)
+def _root(conditions: tuple[Condition, ...], reach: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the root of the kernel between conditions, and the same in the precision that draws need."""
+    kernel = distance_kernel(conditions, conditions, reach)
+    root = np.linalg.cholesky(kernel + _JITTER * np.eye(len(kernel)))
+    return root, root.astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Discrepancy:
     """δ, given the conditions and what was seen there."""
@@ -57,24 +66,30 @@ class Discrepancy:
 
     def log_likelihood(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ln p(all seen | set), shape (sets,), of predictions of shape (sets, conditions, quantities)."""
-        total = np.zeros(len(predicted))
-        for number, seen in enumerate(self._seen):
-            if len(seen.which):
-                total += _total(self._terms(predicted, number))
-        return np.where(np.isfinite(predicted[..., 0]).all(axis=1), total, -np.inf)
+        return self.log_likelihoods(predicted, len(self.conditions))[1]
+
+    def log_likelihoods(self, predicted: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        """Return ln p of what was seen at the ``first`` conditions, and of all, shape (2, sets)."""
+        squares = self._white(predicted) ** 2
+        found = np.empty((2, len(predicted)))
+        for row, number in enumerate((first, len(self.conditions))):
+            found[row] = _total(self._levels(squares, number)).sum(axis=0)
+            found[row, ~np.isfinite(predicted[:, :number, 0]).all(axis=1)] = -np.inf
+        return found
 
     def level_shares(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of each reach and amplitude, shape (sets, quantities, 6); the prior's where nothing was seen."""
-        shares = np.tile(np.exp(_SHARES), (len(predicted), len(QUANTITIES), 1))
-        for number, seen in enumerate(self._seen):
-            if len(seen.which):
-                terms = self._terms(predicted, number)
-                shares[:, number] = np.exp(terms - _total(terms)[:, None])
-        return shares
+        terms = self._levels(self._white(predicted) ** 2, len(self.conditions))
+        return np.exp(terms - _total(terms)[..., None]).transpose(1, 0, 2)
+
+    def error(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of δ by what was seen, shape (sets, quantities)."""
+        sizes = np.array([AMPLITUDES[:, step] for _, step in _LEVELS]).T
+        return np.sqrt((self.level_shares(predicted) * sizes**2).sum(axis=-1))
 
     def expected(
-        self, at_seen: NDArray[np.float64], at_new: NDArray[np.float64], conditions: Sequence[Condition]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, at_seen: NDArray[np.float64], at_new: NDArray[np.floating], conditions: Sequence[Condition]
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Mean and variance of what is true at new conditions, for each set.
 
         Parameters as of :meth:`corrected`; both results have the shape (sets, new, quantities).
@@ -85,8 +100,7 @@ class Discrepancy:
         every = [*self.conditions, *conditions]
         kernels = [distance_kernel(self.conditions, every, reach) for reach in range(len(REACHES))]
         for number in range(len(QUANTITIES)):
-            seen = self._seen[number]
-            which, miss, sigma = seen.which, seen.miss(at_seen[..., number]), seen.sigmas
+            which, sigma, miss = self._seen(number, at_seen)
             total = np.zeros((2, *at_new.shape[:2]))
             for level, (reach, step) in enumerate(_LEVELS):
                 kernel, size = kernels[reach], AMPLITUDES[number, step]
@@ -104,11 +118,11 @@ class Discrepancy:
     def corrected(
         self,
         at_seen: NDArray[np.float64],
-        at_new: NDArray[np.float64],
+        at_new: NDArray[np.floating],
         conditions: Sequence[Condition],
         rng: np.random.Generator,
         quantities: Sequence[int] = range(len(QUANTITIES)),
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.floating]:
         """Draws of what is true at new conditions, one for each set, by Matheron's rule.
 
         Parameters
@@ -122,85 +136,96 @@ class Discrepancy:
         quantities : sequence of int
             Which to correct; the others stay as predicted.
         """
-        every = [*self.conditions, *conditions]
-        known = len(self.conditions)
-        kernels = [distance_kernel(every, every, reach) for reach in range(len(REACHES))]
-        roots = [np.linalg.cholesky(kernel + _JITTER * np.eye(len(every))).T for kernel in kernels]
+        known, new = len(self.conditions), tuple(conditions)
+        processes = [self._process(new, reach) for reach in range(len(REACHES))]
         shares = self.level_shares(at_seen)
         out = at_new.copy()
         for number in quantities:
             chosen = (rng.random(len(at_new))[:, None] > np.cumsum(shares[:, number], axis=1)[:, :-1]).sum(axis=1)
-            noise = rng.standard_normal((len(at_new), len(every)))
-            seen = self._seen[number]
-            which, miss, sigma = seen.which, seen.miss(at_seen[..., number]), seen.sigmas
-            for reach, (kernel, root) in enumerate(zip(kernels, roots, strict=True)):
-                those = np.array([level[0] for level in _LEVELS])[chosen] == reach
-                process = np.zeros_like(noise)
-                process[those] = noise[those] @ root
-                for level, (of, step) in enumerate(_LEVELS):
-                    mine = chosen == level
-                    if of != reach or not mine.any():
-                        continue
-                    size = AMPLITUDES[number, step]
-                    out[mine, :, number] += size * process[mine][:, known:]
-                    covariance = size**2 * kernel[np.ix_(which, which)] + np.diag(sigma**2)
-                    gain = np.linalg.solve(covariance, size**2 * kernel[which, known:])
-                    wrong = sigma * rng.standard_normal((mine.sum(), len(which)))
-                    out[mine, :, number] += (miss[mine] + wrong - size * process[mine][:, which]) @ gain
+            noise = rng.standard_normal((len(at_new), known + len(new)), dtype=np.float32)
+            which, sigma, miss = self._seen(number, at_seen)
+            for level, (reach, step) in enumerate(_LEVELS):
+                mine = chosen == level
+                if not mine.any():
+                    continue
+                within, across, root, rows = processes[reach]
+                size = AMPLITUDES[number, step]
+                at_candidates = size * (noise[mine, known:] @ root.T)
+                at_known = size * (noise[mine] @ rows.T)
+                covariance = size**2 * within[np.ix_(which, which)] + np.diag(sigma**2)
+                gain = np.linalg.solve(covariance, size**2 * across[which])
+                wrong = sigma * rng.standard_normal((mine.sum(), len(which)))
+                out[mine, :, number] += at_candidates + (miss[mine] + wrong - at_known[:, which]) @ gain
         return out
 
+    def _process(self, new: tuple[Condition, ...], reach: int) -> tuple[NDArray[np.floating], ...]:
+        """Of δ with amplitude 1: kernels within what is known and across to the new; and its root by rows.
+
+        The rows of the root are those of the new, (new, new), then of the known, (known, known + new), whose own
+        noise stands first. So most of the work depends on the new alone, which are the same from call to call.
+        """
+        within, across = (distance_kernel(self.conditions, other, reach) for other in (self.conditions, new))
+        exact, root = _root(new, reach)
+        shared = solve_triangular(exact, across.T, lower=True, check_finite=False).T
+        own = np.linalg.cholesky(within + _JITTER * np.eye(len(within)) - shared @ shared.T)
+        return within, across, root, np.concatenate([own, shared], axis=1)
+
+    def _seen(
+        self, number: int, predicted: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Return where a quantity was seen, its σ there, and seen less predicted, shape (sets, seen)."""
+        values = self._values[number, 0]
+        which = np.flatnonzero(np.isfinite(values))
+        return which, self._sigmas[number, which], values[which] - predicted[:, which, number]
+
+    def _white(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Misses made independent with σ 1, shape (quantities, sets, levels, conditions)."""
+        miss = np.nan_to_num(self._values - predicted.transpose(2, 0, 1), posinf=0.0, neginf=0.0)
+        quantities, levels, seen, _ = self._whiteners.shape
+        across = self._whiteners.reshape(quantities, levels * seen, seen).transpose(0, 2, 1)
+        return (miss @ across).reshape(quantities, len(predicted), levels, seen)
+
+    def _levels(self, squares: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        """Return ln of share and likelihood of each level by so many conditions, shape (quantities, sets, 6)."""
+        density = _SHARES - self._log_scales[..., :number].sum(axis=-1)
+        return density[:, None] - 0.5 * squares[..., :number].sum(axis=-1)
+
     @cached_property
-    def _seen(self) -> list["_Seen"]:
-        """Of each quantity."""
+    def _values(self) -> NDArray[np.float64]:
+        """Shape (quantities, 1, conditions); NaN where nothing was seen."""
+        seen = [one.values + 0 * one.sigmas for one in self.observations]
+        return np.array(seen).reshape(-1, len(QUANTITIES)).T[:, None]
+
+    @cached_property
+    def _sigmas(self) -> NDArray[np.float64]:
+        """Shape (quantities, conditions)."""
+        return np.array([one.sigmas for one in self.observations]).reshape(-1, len(QUANTITIES)).T
+
+    @cached_property
+    def _factors(self) -> NDArray[np.floating]:
+        """Cholesky factors of the covariance of what was seen, shape (quantities, levels, conditions, conditions).
+
+        That of the first few conditions is the beginning of that of all.
+        """
         kernels = [distance_kernel(self.conditions, self.conditions, reach) for reach in range(len(REACHES))]
-        return [
-            _Seen.of(
-                np.array([one.values[number] for one in self.observations]),
-                np.array([one.sigmas[number] for one in self.observations]),
-                np.array([AMPLITUDES[number, step] ** 2 * kernels[reach] for reach, step in _LEVELS]),
-            )
-            for number in range(len(QUANTITIES))
-        ]
+        seen = np.isfinite(self._values[:, 0])
+        both = seen[:, :, None] & seen[:, None, :]
+        noise = np.where(seen, self._sigmas, 1.0)[:, None, :, None] * np.eye(len(self.conditions))
+        covariances = np.array([AMPLITUDES[:, step, None, None] ** 2 * kernels[reach] for reach, step in _LEVELS])
+        return np.linalg.cholesky(covariances.swapaxes(0, 1) * both[:, None] + noise**2)
 
-    def _terms(self, predicted: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-        """Return ln of share and likelihood of each level, shape (sets, 6)."""
-        seen = self._seen[number]
-        miss = np.nan_to_num(seen.miss(predicted[..., number]))
-        white = np.einsum("ki,lji->lkj", miss, seen.whiteners, optimize=True)
-        return _SHARES + seen.log_densities - 0.5 * (white**2).sum(axis=2).T
+    @cached_property
+    def _whiteners(self) -> NDArray[np.floating]:
+        """Of the shape of the factors; makes misses independent with σ 1."""
+        return np.linalg.inv(self._factors)
 
-
-@dataclass(frozen=True)
-class _Seen:
-    """One quantity, where it was seen."""
-
-    which: NDArray[np.intp]
-    values: NDArray[np.float64]
-    sigmas: NDArray[np.float64]
-    whiteners: NDArray[np.float64]
-    """Shape (levels, seen, seen): makes misses independent with σ 1."""
-    log_densities: NDArray[np.float64]
-    """Of no miss, up to a constant."""
-
-    @classmethod
-    def of(
-        cls,
-        values: NDArray[np.float64],
-        sigmas: NDArray[np.float64],
-        kernels: NDArray[np.float64],
-    ) -> "_Seen":
-        which = np.flatnonzero(np.isfinite(values) & np.isfinite(sigmas))
-        covariances = kernels[:, which[:, None], which] + np.diag(sigmas[which] ** 2)
-        factors = np.linalg.cholesky(covariances)
-        densities = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-        whiteners = np.asarray(np.linalg.inv(factors), dtype=float)
-        return cls(which, values[which], sigmas[which], whiteners, densities)
-
-    def miss(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seen less predicted, shape (sets, seen)."""
-        return self.values - predicted[:, self.which]
+    @cached_property
+    def _log_scales(self) -> NDArray[np.float64]:
+        """Shape (quantities, levels, conditions); their sum is −ln of the density of no miss, up to a constant."""
+        return np.log(np.diagonal(self._factors, axis1=2, axis2=3))
 
 
 def _total(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    most = terms.max(axis=1)
-    return most + np.log(np.exp(terms - most[:, None]).sum(axis=1))
+    """Sum over the last axis of what terms are the logarithm of."""
+    most = terms.max(axis=-1)
+    return most + np.log(np.exp(terms - most[..., None]).sum(axis=-1))

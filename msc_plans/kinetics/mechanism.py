@@ -256,6 +256,12 @@ class Mechanism:
         return own
 
     @cached_property
+    def orders(self) -> Mapping[str, int]:
+        """Number of factors of each constant's rate, by the constant's name."""
+        factors = {term.constant: len(term.factors) for term in self.terms}
+        return {name: factors[number] for number, name in enumerate(self.constants)}
+
+    @cached_property
     def priors(self) -> tuple[Prior, ...]:
         """Of ``log10_k`` of all constants, then of ``E`` of all."""
         constants = self.constants.values()

@@ -17,7 +17,8 @@ __all__ = ["BUILT_IN", "FAMILIES", "mechanisms", "read_mechanisms"]
 
 BUILT_IN: Final = Path(__file__).with_name("mechanisms")
 FAMILIES: Final = ("CdSe-382", "CdSe-403", "CdSe-437", "CdSe-465")
-_TABLES = ("species", "steps", "groups", "mechanisms")
+_ADDED_TO = ("species", "steps", "groups", "mechanisms")
+_TABLES = (*_ADDED_TO, "nanocrystals")
 
 
 @cache
@@ -49,36 +50,46 @@ def read_mechanisms(path: str | Path) -> dict[str, Mechanism]:
 def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is no TOML: {error}") from error
     base = own.pop("base", None)
-    known = (*_TABLES, "nanocrystals")
-    unknown = sorted(set(own) - set(known))
+    unknown = sorted(set(own) - set(_TABLES))
     if unknown:
-        raise ValueError(f"{path.name}: unknown table {', '.join(unknown)}; known are base, {', '.join(known)}")
+        _refuse(f"{path.name}: unknown table {', '.join(unknown)}; known are base, {', '.join(_TABLES)}")
+    for name, table in own.items():
+        if not isinstance(table, Mapping):
+            _refuse(f"{path.name}: {name}: must be a table, not {table!r}")
     if base is None:
         return own
-    beside = path.with_name(f"{base}.toml")
-    source = beside if beside.exists() and beside != path else BUILT_IN / f"{base}.toml"
-    if not source.exists() or source in seen:
+    source = _source(base, path)
+    if source is None or source in seen:
         raise ValueError(f"{path.name}: base {base!r} is neither built in nor a file beside it")
     tables = _merged(source, (*seen, path))
     # A file's own mechanisms are what it offers; the base only lends.
     tables["mechanisms"] = {}
-    for name in _TABLES:
+    for name in _ADDED_TO:
         tables[name] = {**tables.get(name, {}), **own.get(name, {})}
     if "nanocrystals" in own:
         tables["nanocrystals"] = own["nanocrystals"]
     return tables
 
 
+def _source(base: Any, path: Path) -> Path | None:
+    """Return the file that a base names, beside the file that asks for it or built in: a name, not a path."""
+    if not isinstance(base, str) or not base or set(base) & set("/\\\0"):
+        return None
+    places = (path.with_name(f"{base}.toml"), BUILT_IN / f"{base}.toml")
+    try:
+        return next((place for place in places if place.is_file() and place != path), None)
+    except OSError:  # too long
+        return None
+
+
 def _mechanism(name: str, entry: Any, tables: Mapping[str, Any]) -> Mechanism:
-    listed = entry.get("steps") if isinstance(entry, Mapping) else None
-    if not isinstance(listed, list):
-        raise ValueError(f"mechanism {name!r}: needs a list 'steps'")
-    groups = tables.get("groups", {})
+    listed = _names(entry.get("steps") if isinstance(entry, Mapping) else None, f"mechanism {name!r}: steps")
+    groups = {one: _names(steps, f"group {one!r}") for one, steps in tables.get("groups", {}).items()}
     names = [step for one in listed for step in groups.get(one, [one])]
-    unknown = sorted({str(one) for one in names if one not in tables.get("steps", {})})
+    unknown = sorted({one for one in names if one not in tables.get("steps", {})})
     if unknown:
         raise ValueError(f"mechanism {name!r}: unknown step {', '.join(unknown)}")
     crystals = tables.get("nanocrystals")
@@ -95,10 +106,15 @@ def _step(name: str, entry: Any) -> Step:
     where = f"step {name!r}"
     fields = ("consumes", "makes", "rate", "log10_k", "energy_kj_mol")
     _check(entry, where, fields)
-    if not isinstance(entry["rate"], list):
-        _refuse(f"{where}: rate must be a list of species, not {entry['rate']!r}")
+    rate = _names(entry["rate"], f"{where}: rate")
     consumes, makes = (_amounts(entry[kind], f"{where} {kind}") for kind in ("consumes", "makes"))
-    return Step(name, consumes, makes, tuple(map(str, entry["rate"])), _constant(entry, where))
+    return Step(name, consumes, makes, tuple(rate), _constant(entry, where))
+
+
+def _names(entry: Any, where: str) -> list[str]:
+    if not isinstance(entry, list) or not all(isinstance(one, str) for one in entry):
+        _refuse(f"{where} must be a list of names, not {entry!r}")
+    return entry
 
 
 def _amounts(entry: Any, where: str) -> dict[str, float]:
@@ -136,7 +152,10 @@ def _check(entry: Any, where: str, fields: tuple[str, ...]) -> None:
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(f"{where} must be a number, not {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(f"{where} is too large")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -42,9 +42,9 @@ class Network:
     places : int
         Filled places of the matrix.
     elimination : ndarray, shape (operations, 3)
-        In order: (a, b, c) is m[a] −= m[b] m[c]; (a, b, −1) is m[a] *= m[b]; (a, −1, −1) is m[a] = 1/m[a].
+        In order: (a, b, c) is ``m[a] −= m[b] m[c]``, (a, b, −1) ``m[a] *= m[b]``, (a, −1, −1) ``m[a] = 1/m[a]``.
     forward, backward : ndarray, shape (operations, 3)
-        (i, place, j) is x[i] −= m[place] x[j]; (i, place, −1) is x[i] *= m[place].
+        (i, place, j) is ``x[i] −= m[place] x[j]``; (i, place, −1) is ``x[i] *= m[place]``.
     """
 
     order: Table

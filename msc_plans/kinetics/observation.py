@@ -41,6 +41,7 @@ __all__ = [
     "heights_of",
     "predict",
     "ratio_of",
+    "ratio_of_heights",
     "wavelength_nm",
 ]
 
@@ -258,14 +259,18 @@ def _population(
     return shares[..., mechanism.index[MOMENTS[3]]], mean, spread
 
 
-def heights_of(quantities: NDArray[np.float64]) -> NDArray[np.float64]:
+def heights_of(quantities: NDArray[np.floating]) -> NDArray[np.floating]:
     """Shares of full conversion of families and nanocrystals, shape (…, families + 1)."""
     return np.maximum(np.exp(quantities[..., : len(FAMILIES) + 1]) - HEIGHT_SOFT, 0.0)
 
 
-def ratio_of(quantities: NDArray[np.float64], family: str) -> NDArray[np.float64]:
+def ratio_of(quantities: NDArray[np.floating], family: str) -> NDArray[np.floating]:
     """Return the height of ``family`` over NC height + 465 nm height + 2 % of full conversion, shape (…)."""
-    heights = heights_of(quantities)
+    return ratio_of_heights(heights_of(quantities), family)
+
+
+def ratio_of_heights(heights: NDArray[np.floating], family: str) -> NDArray[np.floating]:
+    """Return the same of heights by :func:`heights_of`."""
     rest = heights[..., len(FAMILIES)] + RATIO_FLOOR
     if family != "CdSe-465":
         rest = rest + heights[..., FAMILIES.index("CdSe-465")]

@@ -176,4 +176,4 @@ def _piece(
         parts = min(4 * workers, 1 + len(jobs) // (8 * LANES))
         with ThreadPoolExecutor(workers, thread_name_prefix="kinetics") as pool:
             list(pool.map(lambda part: integrate(*arguments, jobs[part::parts]), range(parts)))
-    return result.reshape(sets, number, -1)
+    return result.reshape(sets, number, states.shape[1])

@@ -4,26 +4,29 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import bluesky.plan_stubs as bps
 from bluesky.utils import FailedStatus, MsgGenerator, plan
 
 from msc_plans.advisor.suggestion import Suggestion
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import compute, make_safe, safely, wait_for_future
-from msc_plans.plans.measure import SCHEMA_VERSION, bring_up, condition_run
-from msc_plans.protocols import AnalysisFailedError, Publish, Reactor, Results, SpectrometerLike
+from msc_plans.plan_stubs import compute, is_tripped, make_safe, safely, wait_for_future
+from msc_plans.plans.check import check_choice, check_count, check_flag
+from msc_plans.plans.measure import SCHEMA_VERSION, Why, arm, bring_up_steps, check_exposure, condition_run
+from msc_plans.plans.person import Decision, decide
+from msc_plans.plans.preflight import now
+from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
+from msc_plans.plans.resume import Past, read_past
+from msc_plans.plans.series import CampaignFailedError, exposure_of
+from msc_plans.protocols import AnalysisFailedError, History, Publish, Reactor, Results, SaxsLike, SpectrometerLike
 
-__all__ = ["CampaignAdvisor", "CampaignFailedError", "msc_campaign"]
+__all__ = ["CampaignAdvisor", "msc_campaign"]
 
 log = logging.getLogger(__name__)
 
 ANALYSIS_TIMEOUT_S = 120.0
-
-
-class CampaignFailedError(RuntimeError):
-    """Too many conditions of a campaign failed one after another."""
 
 
 class CampaignAdvisor(Protocol):
@@ -59,6 +62,14 @@ def msc_campaign(
     publish: Publish,
     max_conditions: int = 8,
     failures_allowed: int = 2,
+    saxs: SaxsLike | None = None,
+    frame_exposure_s: float = 10.0,
+    confirm: bool = False,
+    refills: Refill = "ask",
+    resume: str = "",
+    history: History | None = None,
+    sample: str = "CdSe",
+    lots: dict[str, str] | None = None,
     campaign_uid: str = "",
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
@@ -69,6 +80,8 @@ def msc_campaign(
 
     Parameters
     ----------
+    reactor, spectrometer
+        The devices.
     advisor : CampaignAdvisor
         Which condition next.
     results : Results
@@ -76,9 +89,27 @@ def msc_campaign(
     publish : callable
         Stores a suggestion as a run; see :data:`msc_plans.protocols.Publish`.
     max_conditions : int
-        At the most.
+        At the most, with those measured before a resume.
     failures_allowed : int
         Conditions in a row that may fail before the campaign gives up.
+    saxs
+        The SAXS detector; without it spectra only.
+    frame_exposure_s : float
+        Of each frame, s.
+    confirm : bool
+        Show each suggestion and ask whether to accept, edit or reject it.
+    refills
+        When a syringe is empty: ``ask`` a person, or ``draw`` from the reservoir.
+    resume : str
+        Uid of a campaign that was interrupted: what is stored of it is learnt, nothing is measured twice.
+    history : History
+        What is stored; needed to resume.
+    sample, lots
+        What flows, and the precursor lots by name.
+    campaign_uid : str
+        Default: a new one.
+    md
+        Further entries of the start documents.
 
     Returns
     -------
@@ -87,88 +118,175 @@ def msc_campaign(
 
     Raises
     ------
+    ValueError
+        A number out of range, or a campaign to be resumed of which nothing is stored; nothing has moved.
     CampaignFailedError
         Too many conditions failed in a row; what was measured is stored.
     """
-    if max_conditions < 1:
-        raise ValueError(f"max_conditions must be 1 or more, not {max_conditions}")
-    campaign_uid = campaign_uid or str(uuid.uuid4())
+    check_count("max_conditions", max_conditions)
+    check_count("failures_allowed", failures_allowed, 0)
+    check_exposure(frame_exposure_s)
+    check_flag("confirm", confirm)
+    check_choice("refills", refills, REFILLS)
+    if not isinstance(resume, str):
+        raise ValueError(f"resume must be the uid of a campaign, not {resume!r}")
+    if resume and history is None:
+        raise ValueError("a campaign is resumed from what is stored of it; give its history")
+    uid = resume or campaign_uid or str(uuid.uuid4())
+    why = Why("campaign", uid, "", sample, lots or {}, md=md or {})
     with ThreadPoolExecutor(1, thread_name_prefix="advisor") as worker:
-        loop = _Campaign(reactor, spectrometer, advisor, results, publish, worker, campaign_uid, dict(md or {}))
-        yield from safely(loop.run(max_conditions, failures_allowed), reactor, spectrometer)
-    yield from make_safe(reactor, spectrometer)
-    return campaign_uid
+        loop = _Campaign(
+            reactor, spectrometer, saxs, advisor, results, publish, worker, why, frame_exposure_s, confirm, refills
+        )
+        if resume and history is not None:
+            past = yield from compute(worker, lambda: read_past(history, uid))
+            loop.past = past
+            yield from loop.learn_the_past(history)
+        if loop.past.count >= max_conditions:
+            return uid
+        run = loop.run(max_conditions, failures_allowed)
+
+        def whole() -> MsgGenerator[None]:
+            yield from run if saxs is None else arm(run, saxs, frame_exposure_s)
+            yield from make_safe(reactor, spectrometer, saxs)
+
+        yield from safely(whole(), reactor, spectrometer, saxs)
+    return uid
 
 
 @dataclass
 class _Campaign:
     reactor: Reactor
     spectrometer: SpectrometerLike
+    saxs: SaxsLike | None
     advisor: CampaignAdvisor
     results: Results
     publish: Publish
     worker: ThreadPoolExecutor
-    uid: str
-    md: dict[str, Any]
+    why: Why
+    frame_exposure_s: float
+    confirm: bool
+    refills: Refill
+    past: Past = Past()  # noqa: RUF009  it is frozen
+    alarm: str = ""
+
+    def learn_the_past(self, history: History) -> MsgGenerator[None]:
+        """Hand the advisor what is stored; analyse what was measured but not analysed."""
+        outcomes = list(self.past.outcomes)
+        for trial_id in sorted(self.past.unanalysed):
+            documents = history.raw_documents(self.why.campaign_uid, trial_id)
+            start = documents[0][1]
+            yield from compute(self.worker, lambda documents=documents: self.results.replay(documents))
+            try:
+                outcome = yield from wait_for_future(self.results.outcome(start["uid"]), ANALYSIS_TIMEOUT_S)
+            except AnalysisFailedError as error:
+                log.warning("trial %s can't be analysed: %s", trial_id, error)
+                failed = {"_id": trial_id, **start["condition"]}
+                yield from compute(self.worker, lambda failed=failed: self.advisor.register_failures([failed]))
+                continue
+            outcomes.append({"_id": trial_id, **start["condition"], **outcome})
+        yield from compute(self.worker, lambda: self.advisor.ingest(outcomes))
+        failures = [{"_id": name, **condition} for name, condition in self.past.failed.items()]
+        if failures:
+            yield from compute(self.worker, lambda: self.advisor.register_failures(failures))
 
     def run(self, max_conditions: int, failures_allowed: int) -> MsgGenerator[None]:
+        """Run the campaign to its end."""
         failed_in_a_row = 0
-        suggestion = yield from self._suggest()
-        first = Condition.from_mapping(suggestion)
-        yield from bring_up(self.reactor, self.spectrometer, first.nucleation_temperature, first.growth_temperature)
-        for number in range(1, max_conditions + 1):
+        decision = self.past.pending
+        if decision is None:
+            if self.past.count and (yield from self._is_over()):
+                return
+            decision = yield from self._suggest()
+        if decision is None:
+            return
+        first = decision.condition
+        ovens = (first.nucleation_temperature, first.growth_temperature)
+        yield from bring_up_steps(self.reactor, self.spectrometer, *ovens)
+        for number in range(self.past.count + 1, max_conditions + 1):
+            print(f"condition {number} of at most {max_conditions}: {decision.condition}", flush=True)
             try:
-                yield from self._measure(suggestion)
+                yield from self._measure(decision)
                 failed_in_a_row = 0
             except (FailedStatus, AnalysisFailedError, TimeoutError) as error:
+                if (yield from is_tripped(self.reactor)):
+                    raise
                 failed_in_a_row += 1
                 cause = error.__cause__ or error
-                log.warning("%s failed: %s", Condition.from_mapping(suggestion), cause)
-                failed = suggestion
+                log.warning("%s failed: %s", decision.condition, cause)
+                failed = {"_id": decision.advisor_id, **decision.condition.as_dict()}
                 yield from compute(self.worker, lambda failed=failed: self.advisor.register_failures([failed]))
                 if failed_in_a_row > failures_allowed:
                     raise CampaignFailedError(
-                        f"{failed_in_a_row} conditions failed in a row, the last at "
-                        f"{Condition.from_mapping(suggestion)}: {cause}"
+                        f"{failed_in_a_row} conditions failed in a row, the last at {decision.condition}: {cause}"
                     ) from error
-            stop, reason = yield from compute(self.worker, self.advisor.should_stop)
-            if stop:
-                log.info("campaign %s stops: %s", self.uid, reason)
+            if number == max_conditions or (yield from self._is_over()):
                 return
-            if number < max_conditions:
-                suggestion = yield from self._suggest()
+            decision = yield from self._suggest()
+            if decision is None:
+                return
 
-    def _suggest(self) -> MsgGenerator[Mapping[str, Any]]:
-        """Ask for the next condition and publish it with its reason, before anything moves."""
-        suggestions = yield from compute(self.worker, lambda: self.advisor.suggest(1))
-        if not suggestions:
-            raise CampaignFailedError("the advisor suggests nothing: no condition is left that its budget pays for")
-        suggestion = suggestions[0]
-        trial_id = str(suggestion["_id"])
-        metadata = {
-            "purpose": "suggestion",
-            "campaign_uid": self.uid,
-            "trial_id": trial_id,
-            "condition": Condition.from_mapping(suggestion).as_dict(),
-            "schema_version": SCHEMA_VERSION,
-        }
-        self.publish(metadata, self.advisor.explain(trial_id).as_document())
-        return suggestion
+    def _is_over(self) -> MsgGenerator[bool]:
+        stop, reason = yield from compute(self.worker, self.advisor.should_stop)
+        if stop:
+            print(f"campaign {self.why.campaign_uid[:8]} is done: {reason}", flush=True)
+        return stop
 
-    def _measure(self, suggestion: Mapping[str, Any]) -> MsgGenerator[None]:
-        condition, trial_id = Condition.from_mapping(suggestion), str(suggestion["_id"])
-        # An advisor that can compute in advance does so while ovens travel and the reactor flushes.
-        preparing = self.worker.submit(getattr(self.advisor, "prepare", lambda: None))
+    def _suggest(self) -> MsgGenerator[Decision | None]:
+        """Ask for the next condition, let a person decide, and publish it with its reason, before anything moves."""
+        while True:
+            suggestions = yield from compute(self.worker, lambda: self.advisor.suggest(1))
+            if not suggestions:
+                raise CampaignFailedError("the advisor suggests nothing: no condition is left that its budget pays for")
+            told = self.advisor.explain(str(suggestions[0]["_id"]))
+            condition = Condition.from_mapping(suggestions[0])
+            self.past = replace(self.past, suggested=self.past.suggested + 1)
+            trial_id = f"{self.why.campaign_uid[:8]}-{self.past.suggested:03d}"
+            decision = Decision(condition, trial_id, str(suggestions[0]["_id"]), "taken")
+            if self.confirm:
+                decision = yield from decide(self.reactor, decision, told)
+            metadata = {
+                "purpose": "suggestion",
+                "campaign_uid": self.why.campaign_uid,
+                "trial_id": trial_id,
+                "condition": decision.condition.as_dict(),
+                "decision": decision.word,
+                "alarm": self.alarm,
+                "schema_version": SCHEMA_VERSION,
+            }
+            self.publish(metadata, told.as_document())
+            yield from bps.checkpoint()
+            if decision.word == "ended":
+                return None
+            if decision.word != "rejected":
+                return decision
+            rejected = suggestions[0]
+            yield from compute(self.worker, lambda rejected=rejected: self.advisor.register_failures([rejected]))
+
+    def _measure(self, decision: Decision) -> MsgGenerator[None]:
+        condition = decision.condition
+        exposure_s = yield from exposure_of(self.spectrometer, self.saxs, self.frame_exposure_s)
+        here = yield from now(self.reactor, condition.residence_time)
+        yield from refill_if_needed(self.reactor, here, condition, exposure_s, self.refills)
+        # an advisor that can compute in advance does so while ovens travel and the reactor flushes
+        preparing = self.worker.submit(self._prepare)
         uid = yield from condition_run(
             self.reactor,
             self.spectrometer,
             condition,
-            purpose="campaign",
-            campaign_uid=self.uid,
-            trial_id=trial_id,
-            md=self.md,
+            replace(self.why, trial_id=decision.trial_id),
+            saxs=self.saxs,
         )
+        yield from bps.checkpoint()
         outcome = yield from wait_for_future(self.results.outcome(uid), ANALYSIS_TIMEOUT_S)
-        point = {"_id": trial_id, **condition.as_dict(), **outcome}
+        point = {"_id": decision.advisor_id, **condition.as_dict(), **outcome}
         yield from wait_for_future(preparing, ANALYSIS_TIMEOUT_S)
         yield from compute(self.worker, lambda: self.advisor.ingest([point]))
+
+    def _prepare(self) -> None:
+        """What the advisor can do while the reactor is busy; runs on the worker."""
+        getattr(self.advisor, "prepare", lambda: None)()
+        alarm = getattr(self.advisor, "alarm", None) or ""
+        if alarm and alarm != self.alarm:
+            log.warning("*** ALARM *** %s", alarm)
+        self.alarm = alarm

@@ -7,14 +7,18 @@ imported by the functions that need it, so that importing this package costs nex
 from .client import broker, close_catalog, open_catalog, opened
 from .config import catalog_config, read_api_key
 from .history import CatalogHistory
-from .journal import replay
+from .ingest import Ingest
 from .lock import StoreBusyError
 from .server import PortBusyError, ServerError, TiledServer
-from .writer import RunWriter
+from .verify import Report, replay, verify
+from .writer import JournalError, RunWriter
 
 __all__ = [
     "CatalogHistory",
+    "Ingest",
+    "JournalError",
     "PortBusyError",
+    "Report",
     "RunWriter",
     "ServerError",
     "StoreBusyError",
@@ -26,4 +30,5 @@ __all__ = [
     "opened",
     "read_api_key",
     "replay",
+    "verify",
 ]

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .config import catalog_config, create_database, prepare_folder, read_api_key
+from .confine import confine_files
 from .lock import Holder, StoreBusyError, StoreLock, read_holder
+from .tables import share_tables
 
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
     from databroker.v1 import Broker
     from tiled.client.context import Context
 
-__all__ = ["broker", "close_catalog", "open_catalog", "opened"]
+__all__ = ["broker", "close_catalog", "limit_retries", "open_catalog", "open_server", "opened"]
 
 _TIMEOUT_S = 20.0
 
@@ -80,6 +82,41 @@ def close_catalog(catalog: "CatalogOfBlueskyRuns") -> None:
     context.close()
 
 
+def open_server(where: str | Path, api_key: str | None = None) -> "CatalogOfBlueskyRuns":
+    """Return the catalogue that a server serves; unlike `open_catalog` it never opens a folder by itself.
+
+    Parameters
+    ----------
+    where : str or Path
+        The URI of the server, or the folder of the store that it serves.
+    api_key : str, optional
+        As for `open_catalog`.
+
+    Raises
+    ------
+    ConnectionError
+        No server serves the folder.
+    """
+    if isinstance(where, str) and where.startswith(("http://", "https://")):
+        return _connect(where, api_key)
+    folder = Path(where).expanduser().resolve()
+    holder = read_holder(folder)
+    if holder is None or holder.uri is None:
+        raise ConnectionError(f"no server serves {folder}")
+    return _connect(holder.uri, api_key or read_api_key(folder))
+
+
+def limit_retries() -> None:
+    """Let a dead server cost seconds, not Tiled's minutes, where the site set nothing itself."""
+    from tiled.client import utils
+
+    # Tiled reads its environment once, at import, which may long have happened.
+    if "TILED_RETRY_ATTEMPTS" not in os.environ:
+        utils.TILED_RETRY_ATTEMPTS = 3
+    if "TILED_RETRY_TIMEOUT" not in os.environ:
+        utils.TILED_RETRY_TIMEOUT = 5.0
+
+
 @contextmanager
 def opened(where: str | Path, api_key: str | None = None, create: bool = False) -> "Iterator[CatalogOfBlueskyRuns]":
     """Open a store for the length of a ``with`` block; the parameters are those of `open_catalog`."""
@@ -119,6 +156,8 @@ def _run_app(folder: Path, lock: StoreLock) -> "CatalogOfBlueskyRuns":
     try:
         lock.note(Holder(os.getpid()))
         create_database(folder)
+        confine_files()
+        share_tables()
         context = Context.from_app(build_app_from_config(catalog_config(folder, read_api_key(folder))))
     except BaseException:
         lock.release()

@@ -4,7 +4,7 @@
 
     catalog.db      SQLite: metadata of every run         tables.duckdb  event tables
     data/           arrays (zarr)                         frames/        detector files, only read
-    backup/         journals of runs not yet in the catalogue (see ``journal``)
+    journal/        what each run said, written first (see ``journal``)
     api_key         the server's key, mode 0600           store.lock     who has it open (see ``lock``)
     tiled.log       what the server said
 
@@ -25,7 +25,7 @@ __all__ = ["catalog_config", "create_database", "prepare_folder", "read_api_key"
 def prepare_folder(folder: str | Path) -> Path:
     """Make the folder and what is in it where missing, and return its resolved path."""
     folder = Path(folder).expanduser().resolve()
-    for name in ("data", "frames", "backup"):
+    for name in ("data", "frames", "journal"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -65,7 +65,7 @@ def create_database(folder: Path) -> None:
     unfinished.rename(database)
 
 
-def catalog_config(folder: Path, api_key: str | None = None) -> dict[str, Any]:
+def catalog_config(folder: Path, api_key: str | None = None, *, public: bool = False) -> dict[str, Any]:
     """Return the Tiled configuration of the store in `folder`.
 
     Parameters
@@ -74,6 +74,8 @@ def catalog_config(folder: Path, api_key: str | None = None) -> dict[str, Any]:
         The store's folder, made by `prepare_folder`.
     api_key : str, optional
         The key that clients must show. Without one Tiled invents it at each start.
+    public : bool
+        Let clients read without a key; who writes must show it all the same.
     """
     folder = Path(folder).resolve()
     return {
@@ -93,5 +95,6 @@ def catalog_config(folder: Path, api_key: str | None = None) -> dict[str, Any]:
         ],
         "media_types": {"BlueskyRun": {"application/json-seq": "bluesky_tiled_plugins.exporters:json_seq_exporter"}},
         "routers": ["bluesky_tiled_plugins.routers.validator:router"],
-        "authentication": {"single_user_api_key": api_key} if api_key else {},
+        # said either way, or the environment (TILED_ALLOW_ANONYMOUS_ACCESS) could open it
+        "authentication": {"allow_anonymous_access": public} | ({"single_user_api_key": api_key} if api_key else {}),
     }

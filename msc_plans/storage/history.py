@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .runs import documents
+
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.bluesky_run import BlueskyRunV3
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
@@ -25,14 +27,32 @@ class CatalogHistory:
         self._catalog = catalog
 
     def done_trials(self, campaign_uid: str) -> set[str]:
-        """Return the trial ids of the campaign whose raw run ended in success."""
+        """Return the trial ids of the campaign whose raw run ended in success, with something measured.
+
+        A run that a person has stopped ends in success, too, maybe with nothing.
+        """
+        return set(self._raw_runs(campaign_uid))
+
+    def raw_documents(self, campaign_uid: str, trial_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the documents of a trial's raw run that ended in success.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        return list(documents(self._raw_runs(campaign_uid)[trial_id]))
+
+    def _raw_runs(self, campaign_uid: str) -> "dict[str, BlueskyRunV3]":
         from tiled.queries import Key
 
-        return {
-            _start(run)["trial_id"]
-            for run in self._runs(campaign_uid, Key("stop.exit_status") == "success")
-            if _start(run).get("purpose") not in _DERIVED and "trial_id" in _start(run)
-        }
+        found: dict[str, BlueskyRunV3] = {}
+        for run in self._runs(campaign_uid, Key("stop.exit_status") == "success"):
+            start, stop = _start(run), dict(run.metadata["stop"])  # type: ignore[call-overload]
+            measured = stop.get("num_events", {}).get("primary", 0)  # type: ignore[union-attr]
+            if start.get("purpose") not in _DERIVED and "trial_id" in start and measured:
+                found[start["trial_id"]] = run
+        return found
 
     def outcomes(self, campaign_uid: str) -> list[dict[str, Any]]:
         """Return one dict a trial: ``_id`` (the trial id), the condition's values and the analysed ones.
@@ -87,5 +107,5 @@ class CatalogHistory:
         yield from sorted(found.values(), key=lambda run: _start(run)["time"])
 
 
-def _start(run: Any) -> dict[str, Any]:
+def _start(run: Any) -> Any:
     return run.metadata["start"]

@@ -1,25 +1,30 @@
 """Journals: what a run said, on disk before anything else happens to it.
 
-A run's journal is ``<uid>.jsonl``, one ``{"name": …, "doc": …}`` a line, from its start document on. It is
-locked while its writer lives and goes when the catalogue has the whole run. A journal that stays is a run the
-catalogue may lack, in whole or in part: `replay` brings it in.
+::
+
+    journal/<uid>.jsonl                    runs on their way to the catalogue
+    journal/stored/<year>-<month>/…        runs that the catalogue has whole, kept for `verify`
+
+A journal holds one ``{"name": …, "doc": …}`` a line, from the start document on. It is locked by the process that
+writes it for as long as it may grow, and moved when the catalogue has the run (see ``ingest``).
 """
 
 import fcntl
 import json
 import logging
-from contextlib import ExitStack
+import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
+from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
-
-__all__ = ["Journal", "read_journal", "replay"]
+__all__ = ["Document", "Journal", "archive", "is_written", "journals", "parse_line", "read_journal", "stored_journals"]
 
 logger = logging.getLogger(__name__)
 
 Document = tuple[str, dict[str, Any]]
+"""A document's name and the document."""
 
 
 def _plain(value: Any) -> Any:
@@ -29,32 +34,99 @@ def _plain(value: Any) -> Any:
 
 
 class Journal:
-    """The journal of one run, locked until `close`."""
+    """The journal of one run, locked until `close`.
 
-    def __init__(self, backup: Path, uid: str):
-        self.path = backup / f"{uid}.jsonl"
-        self._file: TextIO | None = None
+    Parameters
+    ----------
+    folder : Path
+        Where the journals are.
+    uid : str
+        The run's.
+
+    Raises
+    ------
+    OSError
+        The file can't be made: disk full, or no right to write.
+    """
+
+    def __init__(self, folder: Path, uid: str):
+        self.path = folder / f"{quote(uid, safe='')}.jsonl"
+        self._dirty = False
+        # Locked before it has its name, so that nobody takes it for one whose writer has died.
+        unfinished = folder / f"{self.path.name}.new"
+        self._descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        unfinished.rename(self.path)
+        self._end = 0
 
     @staticmethod
-    def line(name: str, doc: dict[str, Any]) -> str:
+    def line(name: str, doc: dict[str, Any]) -> bytes:
         """Return a document as the journal keeps it; arrays become lists, NaN stays NaN."""
-        return json.dumps({"name": name, "doc": doc}, default=_plain)
+        return json.dumps({"name": name, "doc": doc}, default=_plain).encode() + b"\n"
 
-    def append(self, line: str) -> None:
-        """Hand a line to the operating system: it survives this process, though not a power cut."""
-        if self._file is None:
-            self._file = self.path.open("a", encoding="utf-8")
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # waits for no more than a replay that looks at it
-        self._file.write(line + "\n")
-        self._file.flush()
+    def append(self, line: bytes) -> None:
+        """Hand a line to the operating system: it survives this process, though not a power cut before `sync`.
 
-    def close(self, *, keep: bool) -> None:
-        """Unlock, and remove unless `keep`."""
-        if self._file is not None:
-            if not keep:
-                self.path.unlink(missing_ok=True)
-            self._file.close()
-            self._file = None
+        Raises
+        ------
+        OSError
+            It could not be written; the journal is as it was.
+        """
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end += len(line)
+        self._dirty = True
+
+    def sync(self) -> None:
+        """Put what was appended since the last time on the disk itself."""
+        if self._dirty and not self.closed:
+            self._dirty = False
+            os.fdatasync(self._descriptor)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._descriptor < 0
+
+    def close(self) -> None:
+        """Let go of it; closing twice does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def is_written(path: Path) -> bool:
+    """Whether the process that writes a journal still has it open."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def journals(folder: Path) -> list[Path]:
+    """Return the journals of runs that the catalogue lacks, in whole or in part."""
+    with os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.name.endswith(".jsonl")]
+
+
+def stored_journals(folder: Path) -> Iterator[Path]:
+    """Yield the journals of runs that the catalogue has, oldest month first."""
+    for month in sorted((folder / "stored").glob("*")):
+        yield from sorted(month.glob("*.jsonl"))
+
+
+def archive(path: Path, started: float) -> Path:
+    """Move the journal of a run that is stored; returns where it is now."""
+    month = path.parent / "stored" / time.strftime("%Y-%m", time.gmtime(started))
+    month.mkdir(parents=True, exist_ok=True)
+    return path.replace(month / path.name)
 
 
 def read_journal(path: Path) -> list[Document]:
@@ -66,84 +138,31 @@ def read_journal(path: Path) -> list[Document]:
         A line is no document, or the first document is no start.
     """
     documents: list[Document] = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_bytes().split(b"\n")
+    cut_short = lines.pop()
+    if cut_short:
+        logger.warning("%s: the last line (%d) is cut short and left out", path, len(lines) + 1)
     for number, line in enumerate(lines, start=1):
-        try:
-            item = json.loads(line)
-            documents.append((item["name"], item["doc"]))
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                logger.warning("%s: the last line (%d) is cut short and left out", path, number)
-                break
-            raise ValueError(f"{path}, line {number}, is no document: {line[:80]!r}. Mend or remove it") from error
+        documents.append(parse_line(line, f"{path}, line {number},"))
     if not documents or documents[0][0] != "start":
         raise ValueError(f"{path} does not begin with a start document; it can't be replayed")
     return documents
 
 
-def replay(catalog: "CatalogOfBlueskyRuns", backup: str | Path) -> int:
-    """Write the journalled runs that the catalogue lacks, and return how many.
-
-    A run that the catalogue has in part (no stop document) is deleted there and written anew from its
-    journal; files of detectors are not touched. A run that never got its stop document is written as far as
-    it went. A journal that is done is renamed to ``….jsonl.replayed``; one whose writer is alive is left
-    alone. The catalogue orders by time of writing, so a replayed run comes last: sort by ``start.time`` where
-    it matters.
-
-    Parameters
-    ----------
-    catalog : CatalogOfBlueskyRuns
-        Where to write, from `open_catalog`.
-    backup : str or Path
-        The folder of the journals, ``<store>/backup``.
+def parse_line(line: bytes, where: str) -> Document:
+    """Return the document of a journal's line.
 
     Raises
     ------
     ValueError
-        A journal can't be read; the others are written first.
+        It is none; the message begins with `where`.
     """
-    unreadable: list[str] = []
-    runs: list[tuple[float, Path, list[Document]]] = []
-    written = 0
-    with ExitStack() as claims:
-        for path in sorted(Path(backup).glob("*.jsonl")):
-            if not _claim(path, claims):
-                logger.info("%s belongs to a run still being written; left alone", path)
-                continue
-            try:
-                documents = read_journal(path)
-            except ValueError as error:
-                unreadable.append(str(error))
-            else:
-                runs.append((documents[0][1].get("time", 0.0), path, documents))
-        for _, path, documents in sorted(runs, key=lambda run: run[0]):
-            written += _write(catalog, documents)
-            path.rename(path.with_name(path.name + ".replayed"))
-    if unreadable:
-        raise ValueError("; ".join(unreadable))
-    return written
-
-
-def _claim(path: Path, claims: ExitStack) -> bool:
-    """Lock a journal until `claims` closes; False where its writer, or another replay, has it or had it."""
+    why: Exception | None = None
     try:
-        file = claims.enter_context(path.open("rb"))
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, BlockingIOError):
-        return False
-    return path.exists()
-
-
-def _write(catalog: "CatalogOfBlueskyRuns", documents: list[Document]) -> bool:
-    from bluesky_tiled_plugins import TiledWriter
-
-    uid = documents[0][1]["uid"]
-    if uid in catalog:
-        run: Any = catalog[uid]
-        if run.metadata.get("stop"):
-            return False
-        catalog.delete_contents(uid, recursive=True, external_only=False)
-    write = TiledWriter(catalog, max_array_size=0)
-    for name, doc in documents:
-        write(name, doc)
-    return True
+        item = json.loads(line)
+        name, doc = item["name"], item["doc"]
+        if isinstance(name, str) and isinstance(doc, dict):
+            return name, doc
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        why = error
+    raise ValueError(f"{where} is no document: {line[:80].decode(errors='replace')!r}. Mend or remove it") from why

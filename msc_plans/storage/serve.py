@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .config import catalog_config, create_database, prepare_folder, read_api_key
+from .confine import confine_files
 from .lock import Holder, StoreLock
 from .server import HOST, listen
+from .tables import share_tables
 
+_NICE = 10
 _SECONDS_TO_END = 5.0
 
 
@@ -48,15 +51,17 @@ class _StreamsClosed:
         await send({"type": "http.response.body", "body": b""})
 
 
-def serve(folder: Path, listener: socket.socket) -> None:
-    """Serve the store in `folder` on a listening socket until SIGTERM or SIGINT."""
+def serve(folder: Path, listener: socket.socket, *, public: bool = False) -> None:
+    """Serve the store in `folder` on a listening socket until SIGTERM or SIGINT; `public`: reading needs no key."""
     # Half of the start-up is imports; their objects live for ever, and collecting them costs a fifth of it.
     gc.disable()
     import uvicorn
     from tiled.server.app import build_app_from_config
 
     create_database(folder)
-    app = build_app_from_config(catalog_config(folder, read_api_key(folder)))
+    confine_files()
+    share_tables()
+    app = build_app_from_config(catalog_config(folder, read_api_key(folder), public=public))
     gc.freeze()
     gc.enable()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -77,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m msc_plans.storage.serve", description=__doc__)
     parser.add_argument("folder", type=Path, help="the store's folder; made where missing")
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--public", action="store_true", help="let clients read without a key")
     parser.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)  # lock, socket, parent
     options = parser.parse_args(arguments)
     if options.inherited:
@@ -84,6 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
         if parent:
             threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
         StoreLock(options.folder, lock_descriptor)  # held until this process ends
+        # what its parent measures goes before what is stored
+        os.nice(_NICE)
         serve(options.folder, socket.socket(fileno=socket_descriptor))
         return
     folder = prepare_folder(options.folder)
@@ -91,8 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
     with listen(options.port) as listener:
         uri = f"http://{HOST}:{listener.getsockname()[1]}"
         lock.note(Holder(os.getpid(), uri))
-        print(f"serving {folder} at {uri} (key: {folder / 'api_key'})", flush=True)
-        serve(folder, listener)
+        reading = ", to read without a key" if options.public else ""
+        print(f"serving {folder} at {uri}{reading} (key: {folder / 'api_key'})", flush=True)
+        serve(folder, listener, public=options.public)
     lock.release()
 
 

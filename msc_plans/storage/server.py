@@ -1,20 +1,27 @@
 """The Tiled server as a process of its own, off the RunEngine's interpreter lock."""
 
 import http.client
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from .config import prepare_folder, read_api_key
-from .lock import Holder, StoreLock
+from .lock import Holder, StoreBusyError, StoreLock
 
 __all__ = ["HOST", "PortBusyError", "ServerError", "TiledServer", "listen"]
 
 HOST = "127.0.0.1"
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 0.2
+_RESTART_S = 1.0
 
 
 class PortBusyError(RuntimeError):
@@ -52,7 +59,8 @@ class TiledServer:
     """A Tiled server on a store's folder.
 
     Lock and socket are taken here and inherited by the process, so that a busy store or port is refused
-    before anything starts. The process ends with this one, however this one ends.
+    before anything starts. The process ends with this one, however this one ends; where it ends by itself, another
+    takes its place, at the same port.
 
     Parameters
     ----------
@@ -74,6 +82,8 @@ class TiledServer:
         self.port = port
         self._parent = 0 if outlive else os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._watch: threading.Thread | None = None
 
     @property
     def uri(self) -> str:
@@ -102,9 +112,21 @@ class TiledServer:
         ServerError
             The server ended, or did not answer within `timeout` seconds.
         """
-        if self.pid is not None:
+        if self._watch is not None:
             return self
         read_api_key(self.folder)
+        self._launch()
+        try:
+            self._wait_until_it_answers(timeout)
+        except BaseException:
+            self.stop()
+            raise
+        self._stopping.clear()
+        self._watch = threading.Thread(target=self._keep_running, name="tiled-watch", daemon=True)
+        self._watch.start()
+        return self
+
+    def _launch(self) -> None:
         lock = StoreLock(self.folder)
         try:
             with listen(self.port) as listener, (self.folder / "tiled.log").open("ab") as log:
@@ -123,12 +145,17 @@ class TiledServer:
             lock.note(Holder(self._process.pid, self.uri))
         finally:
             lock.release()
-        try:
-            self._wait_until_it_answers(timeout)
-        except BaseException:
-            self.stop()
-            raise
-        return self
+
+    def _keep_running(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            if self.pid is None:
+                code = self._process.returncode if self._process else None
+                logger.warning("the Tiled server on %s has ended (code %s); starting another", self.folder, code)
+                try:
+                    self._launch()
+                except (StoreBusyError, PortBusyError, OSError) as error:
+                    logger.warning("that failed: %s", error)
+                self._stopping.wait(_RESTART_S)
 
     def _wait_until_it_answers(self, timeout: float) -> None:
         # The socket listens already: one request waits in its backlog until the server takes it, and is
@@ -149,6 +176,10 @@ class TiledServer:
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the server: SIGTERM, then SIGKILL after `timeout` seconds. Stopping twice does nothing."""
+        self._stopping.set()
+        if self._watch is not None:
+            self._watch.join()
+            self._watch = None
         if self._process is None:
             return
         self._process.terminate()

@@ -1,211 +1,325 @@
-"""Runs into the catalogue, off the RunEngine's thread, and nothing lost on the way."""
+"""Runs into journals on the caller's thread, and from there into the catalogue by a process of its own."""
 
 import atexit
 import json
 import logging
 import os
+import subprocess
+import sys
+import tempfile
 import threading
-from collections import deque
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .journal import Journal
 
-if TYPE_CHECKING:
-    from bluesky_tiled_plugins import TiledWriter
-    from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
-
-__all__ = ["RunWriter"]
+__all__ = ["JournalError", "RunWriter"]
 
 logger = logging.getLogger(__name__)
 
 # How a document says which run it is of; the first that is there counts.
 _REFERENCES = ("run_start", "descriptor", "stream_resource", "resource")
+_SYNC_S = 1.0
+_LOOK_S = 0.05
+_RESTART_S = 1.0
+
+
+class JournalError(OSError):
+    """The journal can't be written, so that nothing would be kept of a run that starts now."""
 
 
 class _Run:
-    """One run on its way: into its journal, then, by the writer's thread, into the catalogue."""
+    """One run: its journal, what could not be written to it yet, and how much of it is in the catalogue."""
 
-    def __init__(self, writer: "RunWriter", uid: str):
+    def __init__(self, folder: Path, uid: str) -> None:
         self.uid = uid
-        self.kept_back = False
-        self._writer = writer
-        self._journal = Journal(writer.backup, uid)
-        self._tiled: TiledWriter | None = None
+        self.waiting: list[bytes] = []
+        self.emitted = self.stored = 0
+        self.stopped = self.done = False
+        self.journal = Journal(folder, uid)
 
-    def __call__(self, name: str, doc: dict[str, Any]) -> None:
-        """Take a document from the RunEngine's thread."""
-        # The line is also the copy that guards against a document changed after it was emitted.
-        line = Journal.line(name, doc)
-        try:
-            self._journal.append(line)
-        except OSError:  # disk full, say: the catalogue may be elsewhere
-            logger.exception("run %s: a document can't be journalled; it goes to the catalogue only", self.uid)
-        self._writer._enqueue(self, line)
+    def append(self, line: bytes) -> None:
+        """Journal a line, after those that had to wait."""
+        self.waiting.append(line)
+        self.emitted += 1
+        self.catch_up()
 
-    def store(self, line: str) -> None:
-        """Write a document to the catalogue, from the writer's thread."""
-        item = json.loads(line)
-        if not self.kept_back:
-            try:
-                if self._tiled is None:
-                    self._tiled = self._writer._tiled_writer()
-                self._tiled(item["name"], item["doc"])
-            except Exception as error:  # noqa: BLE001 - whatever it is, the journal has the run
-                self.keep_back(error)
-        if item["name"] == "stop":
-            self._writer._failing = self.kept_back
-            self.close()
+    def catch_up(self) -> None:
+        """Journal what had to wait."""
+        while self.waiting:
+            self.journal.append(self.waiting[0])
+            del self.waiting[0]
 
-    def keep_back(self, why: object) -> None:
-        """Leave the run to its journal: a part of it in the catalogue must never look whole."""
-        if not self.kept_back:
-            self.kept_back = True
-            self._writer._report(self, why)
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it is in a journal that is still open."""
+        return self.stopped and not self.waiting and not self.journal.closed
 
-    def close(self) -> None:
-        """Let go of the journal; it stays if the run is not whole in the catalogue."""
-        self._journal.close(keep=self.kept_back)
+    @property
+    def pending(self) -> int:
+        """Documents that are not in the catalogue, as far as is known."""
+        # another process may store for us (see ``write``): it tells its own parent, and moves the journal
+        if not self.done and self.stopped and not self.waiting and not self.journal.path.exists():
+            self.done = True
+        return 0 if self.done else self.emitted - self.stored
 
 
 class RunWriter:
-    """Subscriber that stores runs: ``RE.subscribe(RunWriter(catalog, "store/backup"))``.
+    """Subscriber that stores runs: ``RE.subscribe(RunWriter("store", "store/journal"))``.
 
-    A call journals the document and returns; a thread of the writer's own brings it into the catalogue. When
-    the catalogue fails (server dead, or too far behind), the run concerned stays in its journal, whole, a
-    warning is logged, and the next run tries the catalogue again. `replay` brings journals in later.
+    A call hands the document to the operating system and returns: it survives the end of this process, however it
+    ends. Another thread puts it on the disk itself, at every stop document and at least once a second, so that a
+    power cut costs at most the last second. A process of the writer's own (see ``write``), of lower priority, brings
+    the journals into the catalogue. While the catalogue does not answer, runs wait in their journals, a warning is
+    logged once, and they are stored when it is back; so are those that an earlier process has left.
+
     Runs may overlap, and documents may come from several threads.
 
     Parameters
     ----------
-    catalog : CatalogOfBlueskyRuns
-        Where to write, from `open_catalog`.
-    backup : str or Path
+    where : str or Path
+        The catalogue: URI of a Tiled server, or folder of a store that one serves.
+    journal : str or Path
         Folder of the journals; made where missing.
-    backlog : int
-        With so many documents waiting, the runs that go on are left to their journals.
+    api_key : str, optional
+        The key to show the server; taken from the folder, the URI or ``TILED_API_KEY`` where not given.
     """
 
-    def __init__(self, catalog: "CatalogOfBlueskyRuns", backup: str | Path, backlog: int = 10_000):
-        self.backup = Path(backup).expanduser().resolve()
-        self.backup.mkdir(parents=True, exist_ok=True)
-        self.failed = 0
-        """Runs left to their journals so far."""
-        self._catalog = catalog
-        self._backlog = backlog
-        self._queue: deque[tuple[_Run, str]] = deque()
-        self._pending = 0
+    def __init__(self, where: str | Path, journal: str | Path, api_key: str | None = None) -> None:
+        self.folder = Path(journal).expanduser().resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.trouble = ""
+        """Why runs wait in their journals; empty while they do not."""
+        self._where = str(where)
+        self._api_key = api_key
         self._changed = threading.Condition()
         self._closing = False
-        self._giving_up = False
-        self._failing = False
+        self._refused: set[str] = set()
         self._runs: dict[str, _Run] = {}
         """By the uid of every document that others refer to: start, descriptor, resource."""
-        self._routing = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="run-writer", daemon=True)
-        self._thread.start()
+        self._all: list[_Run] = []
+        self._journal_full = False
+        self._process = self._spawn()
+        self._threads = [
+            threading.Thread(target=target, name=f"run-writer {target.__name__[1:]}", daemon=True)
+            for target in (self._sync, self._listen)
+        ]
+        for thread in self._threads:
+            thread.start()
         atexit.register(self.close)
 
     @property
     def pending(self) -> int:
-        """Documents not yet in the catalogue or given up."""
-        return self._pending
+        """Documents not yet in the catalogue."""
+        with self._changed:
+            return sum(run.pending for run in self._all)
 
     def __call__(self, name: str, doc: dict[str, Any]) -> None:
-        """Take a document; never raises."""
+        """Take a document.
+
+        Raises
+        ------
+        JournalError
+            A run starts, and its journal can't be written (disk full, say). The documents of a run that has begun are
+            kept in memory until they can.
+        """
         if self._closing:
             logger.error("a %r document came after the writer was closed and is not stored", name)
             return
-        try:
-            with self._routing:
-                self._run_of(name, doc)(name, doc)
-        except Exception:
-            logger.exception("a %r document can't be stored: %.200r", name, doc)
-
-    def flush(self, timeout: float = 60.0) -> bool:
-        """Wait until nothing is pending; False when `timeout` seconds were not enough."""
+        # the line is also the copy that guards against a document changed after it was emitted
+        line = Journal.line(name, doc)
         with self._changed:
-            return self._changed.wait_for(lambda: self._pending == 0, timeout)
+            if name == "start":
+                self._start(doc["uid"], line)
+                return
+            run = self._run_of(name, doc)
+            if run is None:
+                return
+            try:
+                run.append(line)
+            except OSError as error:
+                self._say_full(error)
+            if name == "stop":
+                run.stopped = True
+                self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """Runs that are not, or not wholly, in the catalogue yet."""
+        with self._changed:
+            return sum(run.pending > 0 for run in self._all)
+
+    def flush(self, timeout: float = 60.0, left: int = 0) -> bool:
+        """Wait until all but `left` documents are in the catalogue; False when `timeout` seconds were not enough."""
+        deadline = time.monotonic() + timeout
+        while self.pending > left:
+            with self._changed:
+                self._changed.wait(_LOOK_S)
+            if time.monotonic() > deadline:
+                return False
+        return True
 
     def close(self, timeout: float = 60.0) -> None:
-        """Flush, then end the thread; what is not stored after `timeout` seconds stays in the journals."""
+        """Flush, then end threads and process; what is not stored after `timeout` seconds stays in the journals."""
         atexit.unregister(self.close)
-        self._closing = True
-        if not self.flush(timeout):
-            self._giving_up = True
         with self._changed:
+            if self._closing:
+                return
+            self._closing = True
             self._changed.notify_all()
-        self._thread.join()
-        for run in self._runs.values():
-            run.kept_back = True  # it never stopped: the catalogue can't have the whole of it
-            run.close()
+        sync, listen = self._threads
+        sync.join()
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        listen.join()
+        if process.stdout is not None:
+            process.stdout.close()
+        left = {run.uid for run in self._all if run.pending}
+        if left:
+            logger.warning(
+                "%d runs are not in the catalogue yet and stay in %s; the next session, or msc replay, brings them in",
+                len(left), self.folder,
+            )  # fmt: skip
 
-    def _run_of(self, name: str, doc: dict[str, Any]) -> _Run:
-        if name == "start":
-            run = _Run(self, doc["uid"])
-        else:
-            refers_to = next(key for key in _REFERENCES if key in doc)
-            run = self._runs[doc[refers_to]]
-        if name == "stop":
+    # -- the caller's side
+
+    def _start(self, uid: str, line: bytes) -> None:
+        try:
+            for run in self._all:
+                run.catch_up()
+            run = _Run(self.folder, uid)
+            run.append(line)
+        except OSError as error:
+            self._refused.add(uid)
+            raise JournalError(
+                f"the journal in {self.folder} can't be written ({error.strerror or error}), and nothing would be kept "
+                "of this run. Make room, then go on"
+            ) from error
+        self._runs[uid] = run
+        self._all.append(run)
+
+    def _run_of(self, name: str, doc: dict[str, Any]) -> _Run | None:
+        refers_to = next((doc[key] for key in _REFERENCES if key in doc), "")
+        run = self._runs.get(refers_to)
+        if run is None:
+            if refers_to in self._refused:
+                if name == "descriptor":
+                    self._refused.add(doc["uid"])
+            else:
+                logger.error("a %r document of no run that began here is not stored: %.200r", name, doc)
+        elif name == "stop":
             self._runs = {uid: other for uid, other in self._runs.items() if other is not run}
-        elif name in ("start", "descriptor", "resource", "stream_resource"):
+        elif name in ("descriptor", "resource", "stream_resource"):
             self._runs[doc["uid"]] = run
         return run
 
-    def _enqueue(self, run: _Run, line: str) -> None:
-        with self._changed:
-            self._queue.append((run, line))
-            self._pending += 1
-            self._changed.notify_all()
+    def _say_full(self, error: OSError) -> None:
+        if not self._journal_full:
+            logger.error(
+                "the journal in %s can't be written (%s): what is measured is kept in memory; make room",
+                self.folder, error.strerror or error,
+            )  # fmt: skip
+        self._journal_full = True
 
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing)
-                if not self._queue:
-                    return
-                run, line = self._queue.popleft()
-                behind = len(self._queue) >= self._backlog
-            if self._giving_up:
-                run.keep_back("the writer was closed before the run was stored")
-            elif behind:
-                run.keep_back(f"the catalogue is {self._backlog} documents behind")
+    def _rescue(self, run: _Run) -> None:
+        """Write what a full disk has kept in memory, elsewhere if need be."""
+        try:
+            run.catch_up()
+        except OSError:
             try:
-                run.store(line)
-            except Exception:  # the thread must outlive any one run
-                logger.exception("run %s: its journal can't be closed", run.uid)
+                descriptor, path = tempfile.mkstemp(prefix=f"{run.journal.path.stem}-", suffix=".jsonl.part")
+                with os.fdopen(descriptor, "wb") as file:
+                    file.writelines(run.waiting)
+            except OSError as error:
+                path = f"no file, and lost: {error}"
+            logger.error("the last %d documents of run %s are in %s", len(run.waiting), run.uid, path)
+
+    # -- threads
+
+    def _sync(self) -> None:
+        """Put journals on the disk: at once when a run stops, else once a second."""
+        closing = False
+        while not closing:
             with self._changed:
-                self._pending -= 1
+                self._changed.wait_for(lambda: self._closing or any(run.is_over for run in self._all), _SYNC_S)
+                closing = self._closing
+                self._all = [run for run in self._all if run.pending or not run.stopped or not run.journal.closed]
+                runs = list(self._all)
+                self._catch_up(runs)
+            for run in runs:
+                if closing:
+                    self._rescue(run)
+                # looked at first: what comes while it is put on the disk is for the next time
+                over = run.is_over or closing
+                try:
+                    run.journal.sync()
+                except OSError as error:
+                    logger.error("the journal of run %s is not on the disk yet: %s", run.uid, error)
+                # of a run that never got its stop document, too, when we close: nobody should wait for more of it
+                if over:
+                    run.journal.close()
+
+    def _catch_up(self, runs: list[_Run]) -> None:
+        with suppress(OSError):
+            for run in runs:
+                run.catch_up()
+            self._journal_full = False
+
+    def _listen(self) -> None:
+        """Take what the process says, and start another where it ends by itself."""
+        while True:
+            assert self._process.stdout is not None
+            for line in self._process.stdout:
+                self._take(line)
+            with self._changed:
+                if self._closing:
+                    return
+                code = self._process.wait()
+                logger.warning("the process that stores runs has ended (code %d); another one goes on", code)
+                self._changed.wait_for(lambda: self._closing, _RESTART_S)
+                if self._closing:
+                    return
+                for stream in (self._process.stdin, self._process.stdout):
+                    if stream is not None:
+                        stream.close()
+                self._process = self._spawn()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            logger.warning("the process that stores runs said %r", line)
+            return
+        with self._changed:
+            if "run" in said:
+                for run in self._all:
+                    if run.uid == said["run"]:
+                        run.stored, run.done = said["stored"], said["done"]
                 self._changed.notify_all()
+                return
+            self.trouble = said.get("trouble", "")
+        if self.trouble:
+            logger.warning("%s; runs wait in %s and are stored when it is over", self.trouble, self.folder)
+        elif "fine" in said:
+            logger.info("%s", said["fine"])
 
-    def _tiled_writer(self) -> "TiledWriter":
-        from bluesky_tiled_plugins import TiledWriter
-
-        _limit_retries()
-        # One a run, so that a run that failed leaves nothing behind in the next; a batch of one shows each
-        # event to readers when it happens; short arrays, kept in tables by default, would read back as text.
-        return TiledWriter(self._catalog, batch_size=1, max_array_size=0)
-
-    def _report(self, run: _Run, why: object) -> None:
-        self.failed += 1
-        log = logger.info if self._failing else logger.warning
-        self._failing = True
-        log(
-            "run %s can't be stored in the catalogue and stays in %s (%s: %s); bring it in with replay. "
-            "Further runs that fail are not warned of until one is stored",
-            run.uid,
-            self.backup / f"{run.uid}.jsonl",
-            type(why).__name__,
-            why,
-        )
-
-
-def _limit_retries() -> None:
-    """Let a dead server cost seconds, not Tiled's minutes, where the site set nothing itself."""
-    from tiled.client import utils
-
-    # Tiled reads its environment once, at import, which may long have happened.
-    if "TILED_RETRY_ATTEMPTS" not in os.environ:
-        utils.TILED_RETRY_ATTEMPTS = 3
-    if "TILED_RETRY_TIMEOUT" not in os.environ:
-        utils.TILED_RETRY_TIMEOUT = 5.0
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        environment = os.environ | ({"TILED_API_KEY": self._api_key} if self._api_key else {})
+        with (self.folder / "writer.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "msc_plans.storage.write", str(self.folder), self._where],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                # or Ctrl-C, which pauses a plan, would end it
+                start_new_session=True,
+            )

@@ -37,12 +37,12 @@ class RateBand:
 
     name: str
     unit: str
-    temperature: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    prior_low: NDArray[np.float64]
-    prior_high: NDArray[np.float64]
+    temperature: NDArray[np.floating]
+    middle: NDArray[np.floating]
+    low: NDArray[np.floating]
+    high: NDArray[np.floating]
+    prior_low: NDArray[np.floating]
+    prior_high: NDArray[np.floating]
     learnt: bool
 
     @classmethod
@@ -70,14 +70,14 @@ class Comparison:
     (conditions,). The model's error isn't in the predictions: near a measurement it would follow the measurement.
     """
 
-    height: NDArray[np.float64]
-    height_sigma: NDArray[np.float64]
-    predicted: NDArray[np.float64]
+    height: NDArray[np.floating]
+    height_sigma: NDArray[np.floating]
+    predicted: NDArray[np.floating]
     """Shape (3, conditions, families + 1): 2.5 %, 50 % and 97.5 %."""
-    maximum: NDArray[np.float64]
+    maximum: NDArray[np.floating]
     """NaN where no nanocrystals were seen."""
-    maximum_sigma: NDArray[np.float64]
-    predicted_maximum: NDArray[np.float64]
+    maximum_sigma: NDArray[np.floating]
+    predicted_maximum: NDArray[np.floating]
     """Shape (3, conditions)."""
     floor: float
     """Absorbance below which a band can't be told from none."""

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 __all__ = ["WaitingBars"]
 
-_FORMAT = "  {desc:<46.46} {percentage:3.0f}% |{bar:24}| {elapsed} gone, {remaining} left"
+_FORMAT = "  {desc:<46.46} {percentage:3.0f}% |{bar:24}| {elapsed} gone{postfix}"
 
 
 class WaitingBars:
@@ -43,7 +43,15 @@ class WaitingBars:
         bar, watched = self._open(), ""
 
         def update(
-            *, name: str = "", current: float = 0, target: float = 0, unit: str = "", fraction: float = 1, **_: Any
+            *,
+            name: str = "",
+            current: float = 0,
+            target: float = 0,
+            unit: str = "",
+            fraction: float = 1,
+            time_elapsed: float = 0,
+            time_remaining: float | None = None,
+            **_: Any,
         ) -> None:
             nonlocal bar, watched
             if bar not in self._bars:  # a last word after the wait was over
@@ -54,6 +62,10 @@ class WaitingBars:
                 bar = self._open()
             watched = name
             bar.set_description_str(f"{name}: {current:.1f} of {target:.1f} {unit}", refresh=False)
+            if time_remaining is None and 0 < fraction < 1:
+                time_remaining = time_elapsed * fraction / (1 - fraction)
+            if time_remaining is not None:
+                bar.set_postfix_str(f"{tqdm.format_interval(round(time_remaining))} left", refresh=False)
             bar.update(1.0 - fraction - bar.n)
 
         return update

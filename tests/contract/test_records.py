@@ -2,6 +2,7 @@
 
 import pytest
 
+from devices.record_names import record_names
 from ioc_sim.ioc import Ioc
 from ioc_sim.physics.faults import KINDS
 from ioc_sim.physics.scenario_file import load_scenario
@@ -45,27 +46,30 @@ def test_every_designed_record_is_served(pvdb):
 
 
 def test_every_record_a_device_uses_is_served(pvdb):
-    from ophyd.sim import make_fake_device
+    from devices import FlowReactor, SaxsDetector, Spectrometer
 
-    from devices import FlowReactor, Spectrometer
-
-    asked = []
-    for cls, prefix in ((FlowReactor, "X:"), (Spectrometer, "X:Spec:")):
-        device = make_fake_device(cls)(prefix, name="device")
-        asked += [name for walk in device.walk_signals() for name in _pv_names(type(device), walk, prefix)]
-    assert len(asked) > 40
+    kinds = {FlowReactor: "X:", Spectrometer: "X:Spec:", SaxsDetector: "X:Saxs:"}
+    asked = [name for device, prefix in kinds.items() for name in record_names(device, prefix)]
+    assert len(asked) > 100
     assert [name for name in asked if name not in pvdb] == []
 
 
-def _pv_names(cls, walk, prefix):
-    """Return the PV names of a component, put together as ophyd does: prefix upon prefix."""
-    for attribute in walk.dotted_name.split(".")[:-1]:
-        component = getattr(cls, attribute)
-        prefix, cls = prefix + component.suffix, component.cls
-    component = getattr(cls, walk.dotted_name.split(".")[-1])
-    if "suffix" not in component.add_prefix:
-        return []
-    return [prefix + end for end in (component.suffix, component.kwargs.get("write_pv")) if end]
+def test_record_names_are_those_that_ophyd_asks_for():
+    """ophyd's own names, of devices that are made but not connected to anything."""
+    from devices import FlowReactor, SaxsDetector, Spectrometer
+
+    for device, prefix, arguments in (
+        (FlowReactor, "X:", {}),
+        (Spectrometer, "X:Spec:", {}),
+        (SaxsDetector, "X:Saxs:", {"write_path": "/"}),
+    ):
+        made = device(prefix, name="device", **arguments)
+        signals = [walk.item for walk in made.walk_signals(include_lazy=True) if hasattr(walk.item, "pvname")]
+        asked = {
+            name for signal in signals for name in (signal.pvname, getattr(signal, "setpoint_pvname", None)) if name
+        }
+        assert set(record_names(device, prefix)) == asked
+        made.destroy()
 
 
 def test_waveforms_have_the_spectrometers_length(pvdb):

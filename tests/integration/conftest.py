@@ -3,8 +3,12 @@
 import os
 
 import pytest
+from ophyd.signal import EpicsSignalBase
 
 from tests.conftest import wait_until
+
+# On a busy machine the simulated detector's first frame keeps the IOC from answering for seconds.
+EpicsSignalBase.set_defaults(timeout=20.0)
 
 TIME_SCALE = 200.0
 
@@ -32,7 +36,7 @@ def devices(ioc):
     geometry = Geometry(
         chamber_ul=volumes.chamber_ul, coil_ul=volumes.coil_ul, dead_ul=volumes.dead_ul, cell_ul=volumes.cell_ul
     )
-    reactor = FlowReactor("MSC:", name="reactor", geometry=geometry, flush_flow_ul_min=200.0)
+    reactor = FlowReactor("MSC:", name="reactor", geometry=geometry, flush_flow_ul_min=200.0, syringe_ul=10_000.0)
     spectrometer = Spectrometer("MSC:Spec:", name="spectrometer")
     for device in (reactor, spectrometer):
         connect(device, timeout_s=20)

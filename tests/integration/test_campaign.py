@@ -81,7 +81,7 @@ def test_each_condition_is_suggested_measured_analysed_and_learnt(campaign, reac
     assert {"CdSe-437_ratio", "nc_wavelength_nm", "noise"} <= set(advisor.learnt[0])
     for purpose in ("suggestion", "campaign", "analysis"):
         found = starts(published, purpose)
-        assert [doc["trial_id"] for doc in found] == ["trial-0", "trial-1"]
+        assert [doc["trial_id"] for doc in found] == ["c1-001", "c1-002"]
         assert {doc["campaign_uid"] for doc in found} == {"c1"}
     assert reactor.pump_solvent.status.get(use_monitor=False) == "Idle", "made safe at the end"
 

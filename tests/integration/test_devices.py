@@ -12,8 +12,11 @@ CONDITION = {"nucleation_temperature": 120.0, "growth_temperature": 110.0, "resi
 
 def test_a_condition_is_reached_when_ovens_dwell_and_the_mixture_has_passed(reactor):
     seen = []
+    # a way to go, wherever the last test left the ovens
+    reactor.nucleation.set(80.0).wait(60)
     before = reactor.pump_cd.infused_ul.get(use_monitor=False) + reactor.pump_se.infused_ul.get(use_monitor=False)
-    status = reactor.set(CONDITION)
+    # slow enough that the passage is looked at more than once at this time scale
+    status = reactor.set({**CONDITION, "residence_time": 25.0})
     status.watch(lambda **at: seen.append((at.get("unit"), at["fraction"])))
     status.wait(60)
     assert reactor.nucleation.in_band(120.0)
@@ -21,7 +24,8 @@ def test_a_condition_is_reached_when_ovens_dwell_and_the_mixture_has_passed(reac
     assert reactor.valve.get() == "Mixture"
     passed = reactor.pump_cd.infused_ul.get() + reactor.pump_se.infused_ul.get() - before
     assert passed >= reactor.flush_volumes * reactor.geometry.swept_ul
-    assert reactor.read()["reactor_residence_time"]["value"] == pytest.approx(14.0)
+    assert reactor.read()["reactor_residence_time"]["value"] == pytest.approx(25.0)
+    assert reactor.read()["reactor_made_at_nucleation"]["value"] == pytest.approx(120.0, abs=1.0)
     # ophyd's last call, at the end of a status, carries neither unit nor current value
     assert {unit for unit, _ in seen} - {None} == {"°C", "µL"}
     assert all(0 <= fraction <= 1 for _, fraction in seen)
@@ -51,13 +55,19 @@ def test_a_condition_with_a_key_missing_names_it(reactor):
 
 
 def test_a_setpoint_the_controller_clamps_is_caught_with_both_values(reactor):
+    before = reactor.growth.setpoint.get(use_monitor=False)
+    rate = reactor.growth.ramp_rate.get(use_monitor=False)
+    # the interlock trips before the oven is where the clamp would let it go
+    reactor.growth.ramp_rate.put(1.0, wait=True)
     reactor.growth.limits = (0.0, 1000.0)
     try:
         with pytest.raises(SetpointRefusedError, match="asked for 900, the controller took 400"):
             reactor.growth.set(900.0).wait(20)
+        assert reactor.growth.setpoint.get(use_monitor=False) == before, "it has its old setpoint again"
     finally:
         reactor.growth.limits = reactor.limits.growth_temperature
         reactor.growth.setpoint.put(100.0, wait=True)
+        reactor.growth.ramp_rate.put(rate, wait=True)
 
 
 def test_a_refused_put_fails_the_status_in_time(reactor):
@@ -125,7 +135,7 @@ def test_solvent_flush_counts_volume_and_ends_at_standby_flow(reactor):
     reactor.solvent.set(2.0).wait(60)
     assert reactor.pump_solvent.infused_ul.get() - before >= 1.998 * reactor.geometry.swept_ul
     assert reactor.pump_solvent.flow_ul_min.get() == reactor.standby_flow.get()
-    with pytest.raises(ValueError, match="-1 volumes of solvent"):
+    with pytest.raises(ValueError, match=r"-1\.0 volumes of Solvent; they must be above 0"):
         reactor.solvent.set(-1.0)
 
 

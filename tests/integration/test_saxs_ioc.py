@@ -14,16 +14,11 @@ import numpy as np
 import pytest
 from caproto import ChannelType
 
+from msc_plans.cli.simulator import free_port
 from tests.conftest import wait_until
 from tests.integration.saxs_ioc import COLUMNS, ROWS, counts
 
 PREFIX = "SX:Saxs:"
-
-
-def _free_port():
-    with socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return tcp.getsockname()[1]
 
 
 def _listens(port):
@@ -38,7 +33,7 @@ def _listens(port):
 def station(tmp_path_factory):
     """A station in a process of its own; ``root`` is the folder its files go to."""
     folder = tmp_path_factory.mktemp("saxs")
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {"EPICS_CA_SERVER_PORT": str(port)}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

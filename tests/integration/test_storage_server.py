@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,8 @@ from msc_plans.storage import (
     close_catalog,
     open_catalog,
     opened,
-    replay,
 )
-from msc_plans.storage.journal import read_journal
+from msc_plans.storage.journal import journals, read_journal, stored_journals
 from msc_plans.storage.server import ServerError
 
 CONDITION = {"nucleation_temperature": 280.0, "growth_temperature": 270.0, "residence_time": 14.0}
@@ -104,8 +104,8 @@ def engine() -> Iterator[RunEngine]:
 
 
 @pytest.fixture
-def writer(catalog: Any, server: TiledServer, engine: RunEngine) -> Iterator[RunWriter]:
-    run_writer = RunWriter(catalog, server.folder / "backup")
+def writer(server: TiledServer, engine: RunEngine) -> Iterator[RunWriter]:
+    run_writer = RunWriter(server.uri, server.folder / "journal", server.api_key)
     engine.subscribe(run_writer)
     yield run_writer
     run_writer.close()
@@ -119,7 +119,7 @@ def spectrometer() -> Spectrometer:
 def test_what_is_written_is_read_back(engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer):
     (uid,) = engine(measure(spectrometer, events=3, lots=["a", "b"], operator="Zoë"))
     assert writer.flush()
-    assert (writer.failed, list(writer.backup.iterdir())) == (0, [])
+    assert (writer.trouble, journals(writer.folder)) == ("", [])
 
     run = catalog[-1]
     assert run.metadata["start"]["uid"] == uid
@@ -221,53 +221,60 @@ def test_a_folder_without_a_store_is_refused(tmp_path: Path):
 
 
 @pytest.mark.long
-def test_kill_in_mid_run_loses_nothing_and_replay_brings_it_in(
-    engine: RunEngine, spectrometer: Spectrometer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("killed", ["server", "writer"])
+def test_a_kill_in_mid_run_loses_nothing_and_what_waited_is_stored(
+    engine: RunEngine, spectrometer: Spectrometer, tmp_path: Path, caplog: pytest.LogCaptureFixture, killed: str
 ):
-    server = TiledServer(tmp_path).start()
-    catalog = open_catalog(tmp_path)
-    writer = RunWriter(catalog, tmp_path / "backup")
-    engine.subscribe(writer)
+    killed_at = []
+    with TiledServer(tmp_path) as server, closing(RunWriter(tmp_path, tmp_path / "journal")) as writer:
+        engine.subscribe(writer)
 
-    def kill(number: int) -> None:
-        if number == 2:
-            assert writer.flush()
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGKILL)
+        def kill(number: int) -> None:
+            if number == 2:
+                assert writer.flush()
+                pid = server.pid if killed == "server" else writer._process.pid
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
+                killed_at.append(time.monotonic())
 
-    (whole,) = engine(measure(spectrometer))
-    began = time.monotonic()
-    (broken,) = engine(measure(spectrometer, events=4, between=kill))
-    assert time.monotonic() - began < 10, "the RunEngine waited for a dead server"
-    (after,) = engine(measure(spectrometer))
-    writer.close()
-    close_catalog(catalog)
-    server.stop()
-
-    assert writer.failed == 2
-    assert caplog.text.count("bring it in with replay") == 1
-    assert {path.stem for path in (tmp_path / "backup").iterdir()} == {broken, after}
-    kept = [name for name, _ in read_journal(tmp_path / "backup" / f"{broken}.jsonl")]
-    assert kept == ["start", "descriptor", "event", "event", "event", "event", "stop"]
-
-    # Nothing runs any more: a client on the bare folder.
+        (whole,) = engine(measure(spectrometer))
+        (broken,) = engine(measure(spectrometer, events=4, between=kill))
+        (after,) = engine(measure(spectrometer))
+        assert time.monotonic() - killed_at[0] < 5, "the RunEngine waited for what was dead"
+        assert writer.flush()
+        assert ("starting another" if killed == "server" else "another one goes on") in caplog.text
+        assert caplog.text.count("runs wait in") <= (killed == "server")
+    assert journals(tmp_path / "journal") == []
+    kept = {path.stem: [name for name, _ in read_journal(path)] for path in stored_journals(tmp_path / "journal")}
+    assert set(kept) == {whole, broken, after}
+    assert kept[broken] == ["start", "descriptor", "event", "event", "event", "event", "stop"]
     with opened(tmp_path) as store:
-        assert set(store) == {whole, broken}
-        assert "stop" not in store[broken].metadata, "a part must not look whole"
-        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()} \(this one\), an app without a server"):
-            TiledServer(tmp_path).start()
-        assert replay(store, tmp_path / "backup") == 2
-        assert replay(store, tmp_path / "backup") == 0
-        assert set(open_catalog(tmp_path)) == {whole, broken, after}
-        np.testing.assert_array_equal(
-            store[broken]["primary"]["spectrometer_counts"].read(),
-            [np.linspace(n, n + 1, 1044) for n in range(4)],
-        )
-        assert [name for name, _ in store[broken].documents()] == kept
+        assert set(store) == {whole, broken, after}
+        expected = [np.linspace(n, n + 1, 1044) for n in range(4)]
+        np.testing.assert_array_equal(store[broken]["primary"]["spectrometer_counts"].read(), expected)
+        assert [name for name, _ in store[broken].documents()] == kept[broken]
         assert len(broker(store)[broken].table()) == 4
         assert store[broken].validate() is True
-    names = sorted(path.name for path in (tmp_path / "backup").iterdir())
-    assert names == sorted(f"{uid}.jsonl.replayed" for uid in (broken, after))
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Tiled's own, where its app runs in this process
+def test_what_a_session_left_is_stored_by_the_next(tmp_path: Path, engine: RunEngine, spectrometer: Spectrometer):
+    writer = RunWriter(tmp_path, tmp_path / "journal")
+    engine.subscribe(writer)
+    (uid,) = engine(measure(spectrometer))
+    writer.close(timeout=20)
+    with opened(tmp_path, create=True) as store:
+        assert set(store) == set()
+        with pytest.raises(StoreBusyError, match=rf"process {os.getpid()} \(this one\), an app without a server"):
+            TiledServer(tmp_path).start()
+    with TiledServer(tmp_path):
+        following = RunWriter(tmp_path, tmp_path / "journal")
+        until(lambda: not journals(tmp_path / "journal"), "the catch-up", 30)
+        following.close()
+    with opened(tmp_path) as store:
+        assert set(store) == {uid}
+        assert store[uid].validate() is True
     assert not [thread for thread in threading.enumerate() if "portal" in thread.name.lower()]
 
 

@@ -14,7 +14,7 @@ from msc_plans.cli import main
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.synthetic import outcome_record
-from msc_plans.storage import CatalogHistory, RunWriter, close_catalog, open_catalog
+from msc_plans.storage import CatalogHistory, RunWriter, TiledServer, close_catalog, open_catalog
 
 MECHANISMS = """
 base = "palencia2020"
@@ -332,8 +332,9 @@ def test_bad_mechanisms_particles_and_pictures_are_one_line(folder, capsys):
 @pytest.fixture
 def store(folder, records):
     """Two campaigns: the older of one condition; the later of two that were measured and one that failed."""
-    catalog = open_catalog(folder / "store", create=True)
-    writer = RunWriter(catalog, folder / "store" / "backup")
+    server = TiledServer(folder / "store").start()
+    catalog = open_catalog(folder / "store")
+    writer = RunWriter(folder / "store", folder / "store" / "journal")
 
     def publish(campaign, trial, purpose, data=(), exit_status="success", record=records[0]):
         condition = {axis: record[axis] for axis in AXES}
@@ -354,9 +355,11 @@ def store(folder, records):
     assert stored.campaigns() == ["old-1", "new-2"]
     assert stored.failures("new-2") == {"trial-0003": {axis: records[2][axis] for axis in AXES}}
     close_catalog(catalog)
+    server.stop()
     return folder / "store"
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Tiled's own, where its app runs in this process
 def test_a_store_gives_what_a_file_gives(store, capsys, records):
     write("same.jsonl", [*records[:2], {**{axis: records[2][axis] for axis in AXES}, "failed": True}])

@@ -324,6 +324,7 @@ def test_independent_integration_has_converged():
     assert coarse == pytest.approx(fine, rel=3e-8)
 
 
+@pytest.mark.long
 def test_exhausted_monomer_agrees_with_an_independent_integration():
     """350 °C, where nine tenths of the monomer are used up; some clusters are all but gone."""
     paths = ovens(350.0, 350.0, 14.0)

@@ -78,8 +78,8 @@ def test_make_demo_prints_what_the_readme_shows(demo):
 def test_the_demo_leaves_no_process_behind(demo):
     _, folder, before = demo
     new = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before]
-    left = [p.info["cmdline"] for p in new if any(w in " ".join(p.info["cmdline"] or []) for w in ("ioc_sim", "msc"))]
-    assert [c for c in left if str(folder) in " ".join(c) or "ioc_sim" in " ".join(c)] == []
+    # all that it starts has the folder among its arguments
+    assert [p.info["cmdline"] for p in new if str(folder) in " ".join(p.info["cmdline"] or [])] == []
 
 
 def test_the_stored_campaign_opens_in_a_new_process_and_every_run_validates(demo):
@@ -166,4 +166,4 @@ def test_the_first_session_in_ipython(tmp_path):
     ratio, wavelength = map(float, re.search(r"^(?:In \[\d+\]: )*([\d.e-]+) ([\d.]+)$", text, re.MULTILINE).groups())
     assert 0 < ratio < 1
     assert 515 < wavelength < 540
-    assert "'nucleation_temperature'" in text
+    assert "2 of 2: 280 °C → 280 °C" in text

@@ -59,7 +59,7 @@ def advisor(**settings):
 @cache
 def finished():
     """Return an advisor whose campaign ran to its stop, with the conditions in order."""
-    one = advisor()
+    one = advisor(particles=200)
     order = []
     for _ in range(12):
         suggestion = one.suggest()[0]

@@ -58,6 +58,25 @@ def test_too_much_pressure_trips(twin):
     assert interlock.message.startswith("pressure")
 
 
+@pytest.mark.parametrize("first", ["oven", "pressure"])
+def test_a_second_cause_stops_what_it_must_and_starts_nothing_again(twin, first):
+    interlock = Interlock(twin)
+    hot = {"temperature_limit_c": twin.ovens["Growth"].reading_c - 1}
+    dense = {"pressure_limit_bar": 0.5 * twin.pressure_bar}
+    for limits in (hot, dense) if first == "oven" else (dense, hot):
+        for name, value in limits.items():
+            setattr(interlock, name, value)
+        interlock.watch()
+    assert [word in interlock.message for word in ("oven at", "pressure", "; then ")] == [True] * 3
+    assert twin.pumps["Solvent"].status == "Idle"
+    assert not any(oven.heater_enabled for oven in twin.ovens.values())
+    again = Interlock(twin, **hot, **dense)
+    again.restore(interlock.state())
+    message = again.message
+    again.watch()
+    assert again.message == message, "what was acted on is not acted on again"
+
+
 def test_the_latch_survives_a_restart(twin):
     interlock = Interlock(twin, pressure_limit_bar=0.5)
     interlock.watch()

@@ -118,6 +118,11 @@ def test_a_mechanism_of_ones_own_borrows_the_steps_of_the_base(tmp_path):
         ('"palencia2020"', '"nature2031"', "base 'nature2031' is neither built in nor a file beside it"),
         ("[mechanisms.mine]", "[mechanism.mine]", "unknown table mechanism; known are base, species"),
         ("[steps.shortcut]", "[steps.", "mine.toml is no TOML"),
+        ("[steps.shortcut]", "steps = 3\n[x]", "unknown table x"),
+        ("[steps.shortcut]", "nanocrystals = 7\n[steps.shortcut]", "nanocrystals: must be a table, not 7"),
+        ("[steps.shortcut]", "groups = []\n[steps.shortcut]", r"groups: must be a table, not \[\]"),
+        ("[steps.shortcut]", 'groups.few = "one"\n[steps.shortcut]', "group 'few' must be a list of names, not 'one'"),
+        ('["families", "shortcut"]', '["families", []]', "mechanism 'mine': steps must be a list of names"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_the_place(tmp_path, old, new, words):

@@ -68,6 +68,7 @@ def test_a_raw_run_becomes_an_analysis_run_linked_to_it(callback, published):
     assert (start["purpose"], start["analysis"], start["raw_uid"]) == ("analysis", "uvvis", uid)
     assert (start["campaign_uid"], start["trial_id"], start["condition"]) == ("c", "t", CONDITION)
     assert start["settings"]["path_length_cm"] == 0.1
+    assert (start["raw_time"] > 0, start["families"]) == (True, ["CdSe-437"])
     assert data["CdSe-437_probability"] > 0.95
     assert data["CdSe-437_height"] == pytest.approx(0.3, abs=0.02)
     assert data["CdSe-437_wavelength_nm"] == pytest.approx(437, abs=1)

@@ -1,4 +1,4 @@
-"""Startup of a session: ``ipython --profile-dir=profile_collection``.
+"""Startup of a session, in IPython (``msc session``) and in the queueserver's worker (``msc queue``) alike.
 
 What is connected to, and where runs are stored, is set in ``msc.toml`` or ``MSC_…`` (see msc_plans.settings).
 """
@@ -8,24 +8,20 @@ import os
 # One thread: those of the algebra library cost the live analysis more than they give.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from msc_plans.advisor import Advisor, SearchSpace, make_goal  # noqa: F401
-from msc_plans.cli.session import open_session
-from msc_plans.plans import (  # noqa: F401
-    bring_up,
-    make_safe,
-    measure_condition,
-    msc_campaign,
-    nucleation_temperature_scan,
-    residence_time_scan,
-    take_dark_and_reference,
-)
+from msc_plans.cli.plans import plans_of
+from msc_plans.cli.terminal import catch_up_after_cells, spare_tracebacks
+from msc_plans.cli.wiring import open_session
 from msc_plans.settings import Settings
 from msc_plans.views.lines import CampaignLines
 
 session = open_session(Settings(), listeners=[CampaignLines()])
 session.close_at_exit()
+spare_tracebacks()
+catch_up_after_cells(session.flush)
 session.plots.open()
 RE = session.RE
 reactor = session.reactor
 spectrometer = session.spectrometer
+saxs = session.saxs
 catalog = session.catalog
+globals().update(plans_of(session))

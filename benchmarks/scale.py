@@ -1,0 +1,425 @@
+"""A store of 20 000 runs: search, and reprocessing in parallel: ``python benchmarks/scale.py [--quick | --chunk I/N]``.
+
+A few raw runs of the twin (`ioc_sim.bench.measure`: spectrum and frame) and their analyses are written by `RunWriter`;
+the others are copies row by row (`_scale_store.py`), whose form is compared with that of written runs. Timed are:
+
+* the newest 20 runs by condition and by family, from a server that has just started with no page of the catalogue in
+  memory (cold), and then again (warm);
+* ``msc reprocess`` with one worker and with two, spectrum and frame, start-up not counted, and whether both give the
+  same numbers;
+* the most memory that its processes hold together, the server's not counted, over a tenth of the runs and over all of
+  them, spectra alone.
+
+``--chunk I/N`` does one part of N and keeps its figures in ``--folder``; the last one sums up and removes the folder.
+With N = 10 a part takes about half an hour. The last lines read ``name value bar ok|short``.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from _scale_store import clone_runs, row_form
+
+NAMES = ("nucleation_temperature", "growth_temperature", "residence_time")
+FAMILIES = ("CdSe-382", "CdSe-403", "CdSe-437", "CdSe-465")
+SHOWN = 20
+BARS = {
+    "rows_as_written": ("=", 1.0),
+    "condition_cold_s": ("<", 1.0),
+    "condition_warm_s": ("<", 1.0),
+    "family_cold_s": ("<", 1.0),
+    "family_warm_s": ("<", 1.0),
+    "speed_up_two_workers": (">", 1.7),
+    "results_identical": ("=", 1.0),
+    "memory_ratio": ("<", 1.1),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done."""
+
+    templates: int
+    runs: int
+    """In the catalogue: so many raw ones, and as many analyses."""
+    reprocessed: int
+    """With spectrum and frame, in a quick run with spectra alone."""
+    memory: int
+    """Spectra alone."""
+    frames: bool = True
+
+
+FULL, QUICK = Size(8, 20_000, 5000, 5000), Size(1, 1500, 16, 0, frames=False)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def uids(seed: int, number: int) -> list[str]:
+    source = random.Random(seed)
+    return [str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(number)]
+
+
+def condition(number: int) -> dict[str, float]:
+    values = (200.0 + number * 7 % 140, 160.0 + number * 11 % 180, 5.0 + number * 13 % 300 / 10)
+    return dict(zip(NAMES, values, strict=True))
+
+
+def found_in(number: int) -> list[str]:
+    return [family for place, family in enumerate(FAMILIES) if number // 3**place % 3 == 0]
+
+
+def make_store(folder: Path, size: Size) -> dict[str, Any]:
+    """Write templates and copy them; returns their uids."""
+    from live import SCENARIO, raw_run
+
+    from msc_plans.callbacks.uvvis import UvVisCallback
+    from msc_plans.cli.analyses import uvvis_settings
+    from msc_plans.settings import OpticsSettings
+    from msc_plans.storage import RunWriter, TiledServer, opened
+
+    say(f"measure {size.templates} conditions of {SCENARIO.name} and write them")
+    with TiledServer(folder), opened(folder) as catalog:
+        writer = RunWriter(folder, folder / "journal")
+        uvvis = UvVisCallback(uvvis_settings(OpticsSettings(), "spectrometer"), [writer])
+
+        def send(name: str, document: Any) -> None:
+            if name == "start":
+                document = {**document, "campaign_uid": "templates", "trial_id": f"template-{document['uid']}"}
+            writer(name, document)
+            uvvis(name, document)
+
+        behind = raw_run(folder / "frames", None, 1)
+        raws = [raw_run(folder / "frames", condition(31 * k + 5), k, behind.uid) for k in range(size.templates + 1)]
+        for raw in (behind, *raws):
+            for name, document in raw.documents:
+                send(name, document)
+        spectra = [spectrum_only(writer, raw) for raw in raws]
+        writer.close()
+        if writer.waiting:
+            raise RuntimeError(f"{writer.waiting} runs could not be written")
+        from msc_plans.storage.search import analyses_of
+
+        analyses = [runs[0].metadata["start"]["uid"] for runs in analyses_of(catalog, [r.uid for r in raws]).values()]
+    say(f"copy them to {size.runs} runs and as many analyses, and {size.reprocessed} + {size.memory} to reprocess")
+    templates = [raw.uid for raw in raws]
+    known = uids(1, size.runs)
+    spread(folder, templates, [described(uid, k, f"campaign-{k // 40}") for k, uid in enumerate(known)])
+    derived = [
+        described(uid, k, f"campaign-{k // 40}")
+        | {"raw_uid": known[k], "raw_time": start_of(k), "families": found_in(k), "time": start_of(k) + 5.0}
+        for k, uid in enumerate(uids(2, size.runs))
+    ]
+    spread(folder, analyses, derived)
+    return {
+        "templates": templates,
+        "spectra": spectra,
+        "analyses": analyses,
+        "copy": known[0],
+        "derived": derived[0]["uid"],
+    }
+
+
+def spectrum_only(writer: Any, raw: Any) -> str:
+    """Write a raw run once more without its frame; returns the uid."""
+    named = dict.fromkeys([raw.uid], str(uuid.uuid4()))
+    kept = {"saxs_image", "saxs_i0", "saxs_i1", "saxs_cell_temperature"}
+
+    def renamed(document: Any) -> Any:
+        return {
+            key: named.setdefault(v, str(uuid.uuid4())) if key in ("uid", "run_start", "descriptor") else v
+            for key, v in document.items()
+        }
+
+    for name, document in raw.documents:
+        if name in ("resource", "datum"):
+            continue
+        other = renamed(document)
+        if name == "descriptor":
+            other["data_keys"] = {key: v for key, v in document["data_keys"].items() if key not in kept}
+            other["configuration"], other["object_keys"], other["hints"] = {}, {}, {}
+        if name == "event":
+            other |= {
+                part: {key: v for key, v in document[part].items() if key not in kept}
+                for part in ("data", "timestamps")
+            }
+            other["filled"] = {}
+        writer(name, other)
+    return named[raw.uid]
+
+
+def start_of(number: int) -> float:
+    return 1.79e9 + 60.0 * number
+
+
+def described(uid: str, number: int, campaign: str) -> dict[str, Any]:
+    return {
+        "uid": uid,
+        "time": start_of(number),
+        "condition": condition(number),
+        "campaign_uid": campaign,
+        "trial_id": f"{campaign}-{number}",
+    }
+
+
+def spread(folder: Path, templates: Sequence[str], starts: Sequence[dict[str, Any]]) -> None:
+    for place, template in enumerate(templates):
+        clone_runs(folder, template, starts[place :: len(templates)])
+
+
+# -- search
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[Any, Any]]:
+    from msc_plans.storage import TiledServer, close_catalog, open_catalog
+
+    with TiledServer(folder) as server:
+        catalog = open_catalog(server.uri, server.api_key)
+        yield catalog, server
+        close_catalog(catalog)
+
+
+def by_condition(catalog: Any, number: int) -> int:
+    from msc_plans.storage.search import find_runs, newest
+
+    low = 205.0 + 5 * number
+    asked = {NAMES[0]: (low, low + 40.0), NAMES[1]: (200.0, 250.0), NAMES[2]: (10.0, 15.0)}
+    return len(newest(find_runs(catalog, raw=True, condition=asked), SHOWN))
+
+
+def by_family(catalog: Any, number: int) -> int:
+    from msc_plans.storage.search import find_analyses, newest_raw
+
+    return len(newest_raw(catalog, find_analyses(catalog, family=FAMILIES[number % len(FAMILIES)]), SHOWN))
+
+
+def forget_pages(folder: Path) -> None:
+    """Take the catalogue out of the memory in which the system keeps files."""
+    for path in folder.glob("catalog.db*"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def search_times(folder: Path, cold: int, warm: int) -> dict[str, float]:
+    times: dict[str, list[float]] = {}
+
+    def timed(name: str, search: Callable[[Any, int], int], catalog: Any, number: int) -> None:
+        began = time.perf_counter()
+        found = search(catalog, number)
+        times.setdefault(name, []).append(time.perf_counter() - began)
+        if found != SHOWN:
+            raise RuntimeError(f"{name}: {found} runs found, not {SHOWN}")
+
+    searches = {"condition": by_condition, "family": by_family}
+    for name, search in searches.items():
+        for number in range(cold):
+            forget_pages(folder)
+            with served(folder) as (catalog, _):
+                timed(f"{name}_cold_s", search, catalog, number)
+                if number + 1 == cold:
+                    for k in range(warm):
+                        timed(f"{name}_warm_s", search, catalog, k)
+    for name, values in times.items():
+        say(f"{name}: {' '.join(f'{value:.3f}' for value in values)}")
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+# -- reprocess
+
+
+class Memory:
+    """The most that this process and the workers it started hold together, MB, sampled."""
+
+    def __init__(self, leave_out: int) -> None:
+        self.most = 0.0
+        self._leave_out = leave_out
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Memory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        here = psutil.Process()
+        while not self._over.wait(0.5):
+            total = 0
+            for process in [here, *here.children(recursive=True)]:
+                if process.pid != self._leave_out:
+                    try:
+                        total += process.memory_info().rss
+                    except psutil.NoSuchProcess:
+                        continue
+            self.most = max(self.most, total / 1e6)
+
+
+def job_of(server: Any, label: str) -> Any:
+    from msc_plans.cli.reprocess_worker import Job
+    from msc_plans.settings import OpticsSettings
+
+    optics = OpticsSettings().model_dump_json()
+    return Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "benchmark", label)
+
+
+def reprocessed(folder: Path, campaign: str, workers: int, label: str) -> tuple[int, float, float]:
+    """Reprocess a campaign; returns runs, seconds without start-up, and MB."""
+    from msc_plans.cli.reprocess import _cluster, reprocess
+
+    with served(folder) as (catalog, server), _cluster(workers, None) as client, Memory(server.pid) as memory:
+        # imports, tables and compiled code of every worker
+        reprocess(catalog, client, job_of(server, f"{label} warm"), {"campaign": "warm-up"}, folder / "journal")
+        began = time.perf_counter()
+        done = reprocess(catalog, client, job_of(server, label), {"campaign": campaign}, folder / "journal")
+        seconds = time.perf_counter() - began
+        if done.failed or done.empty:
+            raise RuntimeError(f"{done.failed} runs failed, {done.empty} were empty")
+        return done.done, seconds, memory.most
+
+
+def identical(folder: Path, raw_uids: Sequence[str]) -> bool:
+    from msc_plans.storage.runs import read_streams
+    from msc_plans.storage.search import analyses_of
+
+    with served(folder) as (catalog, server):
+        jobs = [job_of(server, label).uid for label in ("one", "two")]
+        for runs in analyses_of(catalog, raw_uids).values():
+            sets = [
+                {
+                    (run.metadata["start"]["analysis"], key): values
+                    for run in runs
+                    if run.metadata["start"].get("reprocess_uid") == job
+                    for key, values in read_streams(run)["primary"].data.items()
+                }
+                for job in jobs
+            ]
+            one, two = sets
+            if not one or set(one) != set(two):
+                say(f"one worker gave {sorted(one)}, two gave {sorted(two)}")
+                return False
+            for key, values in one.items():
+                if not np.array_equal(values, two[key], equal_nan=values.dtype.kind == "f"):
+                    say(f"{key}: {values} with one worker, {two[key]} with two")
+                    return False
+    return True
+
+
+def prepare(folder: Path, size: Size, chunks: int) -> dict[str, Any]:
+    made = make_store(folder, size)
+    raw = made["templates"] if size.frames else made["spectra"]
+    spectra = made["spectra"]
+    later = start_of(size.runs + 1)
+    spread(folder, raw, [described(uid, k, "warm-up") | {"time": later} for k, uid in enumerate(uids(3, 4))])
+    for chunk in range(chunks):
+        known = uids(10 + chunk, size.reprocessed // chunks)
+        spread(folder, raw, [described(uid, k, f"part-{chunk}") | {"time": later} for k, uid in enumerate(known)])
+    for name, seed, number in (("tenth", 4, size.memory // 10), ("all", 5, size.memory)):
+        spread(
+            folder,
+            spectra,
+            [described(uid, k, f"memory-{name}") | {"time": later} for k, uid in enumerate(uids(seed, number))],
+        )
+    same = row_form(folder, made["templates"][1]) == row_form(folder, made["copy"])
+    same &= row_form(folder, made["analyses"][1]) == row_form(folder, made["derived"])
+    size_mb = (folder / "catalog.db").stat().st_size / 1e6
+    say(f"catalogue of {size_mb:.0f} MB; rows of copies are {'' if same else 'NOT '}as those that were written")
+    return {"rows_as_written": float(same)}
+
+
+def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
+    for workers, label in ((1, "one"), (2, "two")):
+        runs, seconds, _ = reprocessed(folder, f"part-{chunk}", workers, label)
+        say(
+            f"part {chunk + 1} of {chunks}, {label} worker{'s' * (workers > 1)}: {runs} runs in {seconds:.1f} s, "
+            f"{seconds / runs:.2f} s each"
+        )
+        state.setdefault(label, []).append([runs, seconds])
+    few = uids(10 + chunk, size.reprocessed // chunks)[:16]
+    state.setdefault("identical", []).append(identical(folder, few))
+
+
+def memory_ratio(folder: Path) -> float:
+    most = {}
+    for name in ("tenth", "all"):
+        runs, seconds, most[name] = reprocessed(folder, f"memory-{name}", 2, f"memory {name}")
+        say(f"memory over {runs} runs: {most[name]:.0f} MB, {seconds:.1f} s")
+    return most["all"] / most["tenth"]
+
+
+def verdicts(figures: dict[str, float]) -> bool:
+    good = True
+    for name, (sign, bar) in BARS.items():
+        if name not in figures:
+            continue
+        value = figures[name]
+        met = {"<": value < bar, ">": value >= bar, "=": value == bar}[sign]
+        good &= met
+        print(f"{name} {value:.3g} {bar:g} {'ok' if met else 'short'}")
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="under a minute; speed-up and memory are not judged")
+    parser.add_argument("--chunk", metavar="I/N", help="part I of N, from 1; the parts in turn")
+    parser.add_argument("--folder", type=Path, default=Path("msc-scale"), help="of --chunk (default: %(default)s)")
+    options = parser.parse_args()
+    if options.quick:
+        return quick()
+    chunk, chunks = (int(word) for word in (options.chunk or "1/1").split("/"))
+    folder: Path = options.folder
+    figures = folder / "figures.json"
+    if figures.exists():
+        state: dict[str, Any] = json.loads(figures.read_text())
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # of a part that was cut short before it had any figures
+        folder.mkdir(parents=True)
+        state = dict[str, Any]({**prepare(folder, FULL, chunks), **search_times(folder, 3, 9)})
+    part(folder, FULL, chunk - 1, chunks, state)
+    figures.write_text(json.dumps(state))
+    if chunk < chunks:
+        return 0
+    per_run = [sum(s for _, s in state[label]) / sum(n for n, _ in state[label]) for label in ("one", "two")]
+    state["speed_up_two_workers"] = per_run[0] / per_run[1]
+    state["results_identical"] = float(state["identical"] == [True] * chunks)
+    state["memory_ratio"] = memory_ratio(folder)
+    good = verdicts(state)
+    shutil.rmtree(folder)
+    return 0 if good else 1
+
+
+def quick() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = prepare(folder, QUICK, 1) | search_times(folder, 1, 3)
+        state: dict[str, Any] = {}
+        part(folder, QUICK, 0, 1, state)
+        one, two = (state[label][0][1] / state[label][0][0] for label in ("one", "two"))
+        say(f"speed-up {one / two:.2f} over {QUICK.reprocessed} runs; not judged, nor is memory measured")
+        figures["results_identical"] = float(state["identical"] == [True])
+    return 0 if verdicts(figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""Devices without records, for rehearsals of plans: limits and names are real, nothing is asked of a control system."""
+
+from typing import Any, TypeVar, cast
+
+from ophyd import Device
+from ophyd.sim import FakeEpicsSignal, fake_device_cache, make_fake_device
+
+from devices.reactor import FlowReactor
+from devices.signals import Command, Setpoint
+
+__all__ = ["unconnected"]
+
+FRACTIONS = ("Fi", "F1", "F2", "F3", "F4", "F5")
+
+_Device = TypeVar("_Device", bound=Device)
+
+
+def unconnected(device: type[_Device], prefix: str, **kwargs: Any) -> _Device:
+    """Make a device with ophyd's fake signals in place of records; arguments are those of the device."""
+    # the cache is ophyd's own: without these two, their subclasses would look for records
+    fake_device_cache.setdefault(Setpoint, FakeEpicsSignal)
+    fake_device_cache.setdefault(Command, FakeEpicsSignal)
+    made = make_fake_device(device)(prefix, **kwargs)
+    if isinstance(made, FlowReactor):
+        cast(Any, made.loop.content).sim_set_enum_strs(FRACTIONS)
+    return cast(_Device, made)

@@ -1,0 +1,106 @@
+"""The advisor that knows a site's reactor and optics, and what it may choose from: from the settings alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from devices import Geometry
+from msc_plans.advisor import Advisor, Budget, CostModel, SearchSpace, make_goal
+from msc_plans.kinetics.observation import Optics
+from msc_plans.kinetics.solver import Reactor
+from msc_plans.settings import Settings
+
+__all__ = ["advisor_for", "space_for"]
+
+
+def advisor_for(
+    settings: Settings,
+    goal: str,
+    family: str,
+    space: SearchSpace,
+    *,
+    dwell_s: float = 30.0,
+    seed: int = 0,
+    particles: int = 200,
+    budget: Budget | None = None,
+    checkpoint_path: Path | None = None,
+) -> Advisor:
+    """Return an advisor for the reactor of the settings.
+
+    Parameters
+    ----------
+    settings : Settings
+        Volumes, ovens, optics.
+    goal, family : str
+        See :func:`msc_plans.advisor.make_goal`.
+    space : SearchSpace
+        What it may choose from.
+    dwell_s : float
+        For how long an oven must be in band, s.
+    seed, particles, budget, checkpoint_path
+        As for `Advisor`.
+
+    Raises
+    ------
+    ValueError
+        A goal or family that there is not.
+    """
+    optics, geometry = settings.optics, Geometry(**settings.geometry.model_dump())
+    heating_k_min = settings.ovens.heating_k_min
+    return Advisor(
+        make_goal(goal, family=family),
+        space,
+        cost=CostModel(
+            reactor_volume_ul=geometry.heated_ul,
+            flush_volumes=geometry.front_ul(settings.residue) / geometry.heated_ul,
+            heating_k_min=heating_k_min,
+            cooling_k_min=0.75 * heating_k_min,
+            dwell_seconds=dwell_s,
+        ),
+        budget=budget,
+        reactor=Reactor(
+            cadmium_millimolar=1e3 * optics.cd_concentration_mol_l,
+            chamber_fraction=geometry.chamber_ul / geometry.heated_ul,
+        ),
+        optics=Optics(path_length_cm=optics.path_length_cm),
+        seed=seed,
+        particles=particles,
+        checkpoint_path=checkpoint_path,
+    )
+
+
+def space_for(
+    settings: Settings,
+    nucleation_temperatures: Sequence[float] | None = None,
+    residence_times: Sequence[float] | None = None,
+    growth_offsets: Sequence[float] | None = None,
+) -> SearchSpace:
+    """Return what may be chosen from, within the limits of the settings.
+
+    Parameters
+    ----------
+    settings : Settings
+        Limits and volumes.
+    nucleation_temperatures
+        °C; default: 240 to 350 in steps of 10.
+    residence_times
+        s; default: 14.
+    growth_offsets
+        Growth less nucleation temperature, K; default: 0.
+
+    Raises
+    ------
+    ValueError
+        The limits leave nothing.
+    """
+    limits = settings.limits
+    return SearchSpace(
+        nucleation_temperatures or [float(one) for one in range(240, 351, 10)],
+        residence_times or [14.0],
+        growth_offsets,
+        limits={
+            "nucleation_temperature": limits.nucleation_temperature,
+            "growth_temperature": limits.growth_temperature,
+        },
+        flow_limits=limits.flow_ul_min,
+        reactor_volume_ul=Geometry(**settings.geometry.model_dump()).heated_ul,
+    )

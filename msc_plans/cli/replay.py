@@ -1,0 +1,47 @@
+"""Bring journalled runs that a catalogue lacks into it: after an outage, or all of them into a new one."""
+
+import argparse
+from pathlib import Path
+
+from msc_plans.cli import CommandError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc replay``."""
+    parser.add_argument(
+        "store", type=Path, nargs="?", default=Path("msc-data"), help="the store's folder (default: %(default)s)"
+    )
+    parser.add_argument("--to", default="", help="another catalogue (folder or URI; default: the store's own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay; returns 1 where a journal can't be read."""
+    from tqdm import tqdm
+
+    from msc_plans.storage import StoreBusyError, opened, replay
+    from msc_plans.storage.journal import archive, is_written, journals, read_journal, stored_journals
+
+    folder = args.store / "journal"
+    if not folder.is_dir():
+        raise CommandError(f"{args.store} holds no journals (there is no {folder})")
+    waiting = [path for path in journals(folder) if not is_written(path)]
+    written, unreadable = 0, []
+    try:
+        with opened(args.to or args.store, create=bool(args.to)) as catalog:
+            for path in tqdm([*stored_journals(folder), *waiting], unit="run", disable=None, leave=False):
+                try:
+                    written += replay(catalog, path)
+                    if path in waiting and not args.to:
+                        archive(path, read_journal(path)[0][1].get("time", 0.0))
+                except FileNotFoundError:
+                    continue  # a session has stored it meanwhile
+                except ValueError as error:
+                    unreadable.append(str(error))
+    except (StoreBusyError, ConnectionError, OSError) as error:
+        raise CommandError(str(error)) from error
+    print(f"{written} runs written to {args.to or args.store}")
+    for problem in unreadable:
+        print(problem)
+    return bool(unreadable)

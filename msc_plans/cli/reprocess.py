@@ -1,0 +1,315 @@
+"""Analyse stored raw runs again with this version and settings, in parallel; results are stored beside earlier ones.
+
+Ended early, by Ctrl-C or otherwise, the same command goes on where it was: what is stored already is not done again.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from msc_plans.cli import CommandError
+from msc_plans.cli.reprocess_worker import Answer, Job, analyse_run, last_uid
+from msc_plans.cli.runs import add_search_arguments, wanted
+from msc_plans.cli.store import add_store_argument, is_uri, opened_store, store_of
+
+__all__ = ["Progress", "add_arguments", "reprocess", "run"]
+
+_AHEAD = 2
+"""Runs in flight a worker."""
+_PAGE = 100
+_WAITING = 100
+"""Documents that may be on their way to the store while more is analysed."""
+_SHOWN = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc reprocess``."""
+    add_store_argument(parser)
+    add_search_arguments(parser)
+    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one a core)")
+    parser.add_argument("--scheduler", metavar="URI", help="of a Dask cluster that sees store and frames: tcp://…")
+    parser.add_argument("--label", default="", help="do it once more, under this name")
+    parser.add_argument("--spectrometer", default="spectrometer", help="device of the spectra (default: %(default)s)")
+    parser.add_argument("--saxs", default="saxs", help="device of the frames (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="say what was done as one JSON object")
+
+
+@dataclass
+class Progress:
+    """What has been done of a job."""
+
+    done: int = 0
+    """Raw runs analysed now."""
+    analyses: int = 0
+    """Analysis runs stored now."""
+    before: int = 0
+    """Raw runs that were done before."""
+    empty: int = 0
+    """Raw runs that hold nothing to analyse."""
+    failed: int = 0
+    """Raw runs of which an analysis failed."""
+    waiting: int = 0
+    """Analysis runs that are in their journals and not yet in the store."""
+
+    @property
+    def runs(self) -> int:
+        """All raw runs looked at."""
+        return self.done + self.before + self.empty + self.failed
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reprocess; returns the exit code."""
+    from msc_plans.settings import Settings
+
+    if args.workers is not None and (args.workers < 1 or args.scheduler):
+        why = (
+            "belongs to a cluster of its own; leave it out with --scheduler" if args.scheduler else "must be 1 or more"
+        )
+        raise CommandError(f"--workers {args.workers} {why}")
+    if args.purpose in ("analysis", "suggestion"):
+        raise CommandError(f"--purpose {args.purpose}: only raw runs are analysed")
+    search = wanted(args) | {"purpose": args.purpose}
+    settings = Settings()
+    where = store_of(args)
+    journal = (settings.store if is_uri(where) else Path(where)) / "journal"
+    progress = Progress()
+    with ExitStack() as stack:
+        uri, key = stack.enter_context(_served(where))
+        catalog = stack.enter_context(opened_store(where))
+        job = Job(
+            uri, key, settings.optics.model_dump_json(), args.spectrometer, args.saxs, version("msc-plans"), args.label
+        )
+        client = stack.enter_context(_cluster(args.workers, args.scheduler))
+        try:
+            reprocess(catalog, client, job, search, journal, progress)
+        finally:
+            _say(job, progress, as_json=args.json)
+    return 1 if progress.failed or progress.waiting else 0
+
+
+def reprocess(
+    catalog: Any, client: Any, job: Job, search: dict[str, Any], journal: Path, progress: Progress | None = None
+) -> Progress:
+    """Analyse the raw runs that a job lacks, and store what comes of them; memory does not grow with their number.
+
+    Parameters
+    ----------
+    catalog : CatalogOfBlueskyRuns
+        Where results go.
+    client : dask.distributed.Client
+        Workers read from the same catalogue.
+    job : Job
+        What is done.
+    search : dict
+        Which raw runs, as `find_runs` takes it.
+    journal : Path
+        Folder of the journals.
+    progress : Progress, optional
+        Kept up to date.
+    """
+    from dask.distributed import as_completed
+    from tqdm import tqdm
+
+    from msc_plans.storage import RunWriter
+    from msc_plans.storage.search import find_runs
+
+    progress = Progress() if progress is None else progress
+    writer = RunWriter(job.uri, journal, job.api_key)
+    try:
+        _wait_for_leftovers(writer)
+        known = _any_of(catalog, job.uid)
+        raw = find_runs(catalog, raw=True, exit_status="success", **search)
+        missing = _missing(catalog, raw, job.uid, progress) if known else iter(raw.keys().page_size(_PAGE))
+        in_flight = _AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        with tqdm(total=len(raw), unit="run", desc="reprocess", disable=None, file=sys.stderr) as bar:
+            running = as_completed(
+                [client.submit(analyse_run, job, uid, pure=False) for uid in islice(missing, in_flight)]
+            )
+            for future in running:
+                _store(catalog, writer, _answer(future), progress, known=known)
+                future.release()
+                writer.flush(left=_WAITING)
+                for uid in islice(missing, 1):
+                    running.add(client.submit(analyse_run, job, uid, pure=False))
+                bar.update(progress.runs - bar.n)
+            bar.update(progress.runs - bar.n)
+    finally:
+        writer.close()
+        progress.waiting = writer.waiting
+    return progress
+
+
+def _wait_for_leftovers(writer: Any) -> None:
+    """Let the store have what a job that was cut short has left in journals, so that it isn't done again."""
+    from msc_plans.storage.journal import is_written, journals
+
+    tick = threading.Event()
+    while not writer.trouble and any(not is_written(path) for path in journals(writer.folder)):
+        tick.wait(0.1)
+    if writer.trouble:
+        raise CommandError(f"{writer.trouble}; nothing is analysed while results can't be stored")
+
+
+def _answer(future: Any) -> Answer:
+    raw_uid = "a run"
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - of the store, of a file, or the worker's death
+        return Answer(raw_uid, failures=[f"{type(error).__name__}: {' '.join(str(error).split())}"])
+
+
+def _store(catalog: Any, writer: Any, answer: Answer, progress: Progress, *, known: bool) -> None:
+    from msc_plans.storage.search import runs_by_uid
+
+    skipped: set[str] = set()
+    if known:  # a job that was cut short may have left a part
+        uids = [document["uid"] for name, document in answer.documents if name == "start"]
+        for uid, run in runs_by_uid(catalog, uids).items():
+            if run.metadata.get("stop"):
+                skipped.add(uid)
+            else:
+                catalog.delete_contents(uid, recursive=True, external_only=False)
+    current = ""
+    for name, document in answer.documents:
+        current = document["uid"] if name == "start" else current
+        if current not in skipped:
+            progress.analyses += name == "start"
+            writer(name, document)
+    if answer.failures:
+        progress.failed += 1
+        if progress.failed <= _SHOWN:
+            _note(f"{answer.raw_uid}: {'; '.join(answer.failures)}")
+    elif answer.documents:
+        progress.done += 1
+    else:
+        progress.empty += 1
+
+
+def _note(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"msc reprocess: {text}", file=sys.stderr)
+
+
+def _any_of(catalog: Any, job_uid: str) -> bool:
+    from tiled.queries import Key
+
+    return bool(catalog.search(Key("reprocess_uid") == job_uid).keys()[:1])
+
+
+def _missing(catalog: Any, raw: Any, job_uid: str, progress: Progress) -> Iterator[str]:
+    """Give the uids of the raw runs of which a job is not done, a page at a time."""
+    from tiled.queries import KeyPresent, KeysFilter
+
+    uids = iter(raw.keys().page_size(_PAGE))
+    while page := list(islice(uids, _PAGE)):
+        last = {last_uid(job_uid, uid): uid for uid in page}
+        whole = catalog.search(KeysFilter(list(last))).search(KeyPresent("stop.exit_status"))
+        done = {last[uid] for uid in whole.keys()[: len(last)]}
+        progress.before += len(done)
+        yield from (uid for uid in page if uid not in done)
+
+
+@contextmanager
+def _served(where: str) -> Iterator[tuple[str, str | None]]:
+    """Give URI and key of the server on a store; one is started on a folder that has none."""
+    if is_uri(where):
+        yield where, None
+        return
+    from msc_plans.storage import PortBusyError, ServerError, StoreBusyError, TiledServer, read_api_key
+    from msc_plans.storage.lock import read_holder
+
+    folder = Path(where).expanduser().resolve()
+    if not (folder / "catalog.db").exists():
+        raise CommandError(f"{where}: is a folder without a store (no catalog.db in it)")
+    server = TiledServer(folder)
+    try:
+        server.start()
+    except StoreBusyError as error:
+        holder = read_holder(folder)
+        if holder is None or holder.uri is None:
+            raise CommandError(f"{where}: {error}") from error
+        yield holder.uri, read_api_key(folder)
+        return
+    except (ServerError, PortBusyError) as error:
+        raise CommandError(f"{where}: {error}") from error
+    with server:
+        yield server.uri, server.api_key
+
+
+@contextmanager
+def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Give a Dask client, of processes on this machine or of a cluster."""
+    try:
+        from dask import config
+        from dask.distributed import Client, LocalCluster
+    except ImportError as error:
+        raise CommandError("Dask is not installed: pip install 'msc-plans[scale]'") from error
+    import os
+
+    # It tells of each connection, and of workers that end when they are told to.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise CommandError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
+        with client:
+            if not client.scheduler_info(n_workers=-1)["workers"]:
+                raise CommandError(f"--scheduler {scheduler} has no workers")
+            yield client
+        return
+    one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with (
+        config.set({"distributed.nanny.pre-spawn-environ": one_thread}),
+        _uninterrupted(),
+    ):
+        cluster = LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        )
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let processes that start here ignore Ctrl-C, which is for the one that feeds them."""
+    before = None
+    with suppress(ValueError):  # not the main thread: no Ctrl-C to come
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _say(job: Job, progress: Progress, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"reprocess_uid": job.uid, **vars(progress)}))
+        return
+    said = [f"{progress.done} runs analysed, {progress.analyses} analyses stored"]
+    for number, what in (
+        (progress.before, "done before"),
+        (progress.empty, "hold nothing to analyse"),
+        (progress.failed, "failed; the same command tries them again"),
+        (progress.waiting, "wait in journals; the same command or msc replay brings them in"),
+    ):
+        if number:
+            said.append(f"{number} {what}")
+    print(f"reprocess {job.uid[:8]}: {'; '.join(said)}")

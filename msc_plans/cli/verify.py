@@ -1,0 +1,61 @@
+"""Compare every document and every frame in a store's journals with what its catalogue has."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from msc_plans.cli import CommandError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``msc verify``."""
+    parser.add_argument(
+        "store", type=Path, nargs="?", default=Path("msc-data"), help="the store's folder (default: %(default)s)"
+    )
+    parser.add_argument("--catalog", default="", help="compare with this catalogue instead (folder or URI)")
+    parser.add_argument("--json", action="store_true", help="one line of JSON for each run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare; returns 1 where anything is wrong."""
+    from tqdm import tqdm
+
+    from msc_plans.storage import Report, StoreBusyError, opened, verify
+    from msc_plans.storage.journal import is_written, journals, stored_journals
+
+    folder = args.store / "journal"
+    if not folder.is_dir():
+        raise CommandError(f"{args.store} holds no journals (there is no {folder})")
+    waiting = journals(folder)
+    reports = []
+    try:
+        with opened(args.catalog or args.store) as catalog:
+            for path in tqdm([*stored_journals(folder), *waiting], unit="run", disable=None, leave=False):
+                if not path.exists() or (path in waiting and is_written(path)):
+                    continue  # stored meanwhile, or still growing
+                try:
+                    reports.append(verify(catalog, path))
+                except ValueError as error:
+                    reports.append(Report(path.stem, problems=[str(error)]))
+    except (FileNotFoundError, StoreBusyError, ConnectionError) as error:
+        raise CommandError(str(error)) from error
+    bad = [report for report in reports if report.problems]
+    if args.json:
+        for report in reports:
+            print(json.dumps(asdict(report)))
+        return bool(bad)
+    for report in bad:
+        print(
+            f"{report.uid}: {report.problems[0]}"
+            + (f" (and {len(report.problems) - 1} more)" * (len(report.problems) > 1))
+        )
+    documents, frames = (sum(getattr(report, name) for report in reports) for name in ("documents", "frames"))
+    print(f"{len(reports)} runs, {documents} documents, {frames} frames: ", end="")
+    print(f"{len(bad)} runs differ" if bad else "the catalogue has them all, as they were")
+    if any("not in the catalogue" in report.problems for report in bad):
+        print(f"Bring in what is missing: msc replay {args.store}", file=sys.stderr)
+    return bool(bad)
