@@ -147,15 +147,19 @@ class SyringePump(Device):
         self._clear(move)
 
     def _clear(self, move: Move) -> None:
-        self.clear_infused.put(1, wait=True)
-        self.clear_withdrawn.put(1, wait=True)
-        # a plunger that has just been stopped still moves a little
+        # a plunger that has just been stopped still moves: what it counts then is cleared again, down to a little
         little = 0.01 * self.capacity_ul
-        move.until(
-            lambda: number(self.infused_ul) < little and number(self.withdrawn_ul) < little,
-            timeout_s=_CLEAR_S,
-            what="the clearing of its counters",
-        )
+        counters = ((self.infused_ul, self.clear_infused), (self.withdrawn_ul, self.clear_withdrawn))
+        for _, clear in counters:
+            clear.put(1, wait=True)
+
+        def cleared() -> bool:
+            for counter, clear in counters:
+                if number(counter, use_monitor=False) >= little:
+                    clear.put(1, wait=True)
+            return all(number(counter) < little for counter, _ in counters)
+
+        move.until(cleared, timeout_s=_CLEAR_S, what="the clearing of its counters")
 
     def stop(self, *, success: bool = False) -> None:
         """Give up a refill that is under way; otherwise nothing, as what flows is the reactor's to stop."""

@@ -41,8 +41,7 @@ def faults(ioc):
 
 
 @pytest.fixture
-def rig(RE, reactor, spectrometer, station, faults, monkeypatch):
-    monkeypatch.setattr("devices.move._LEAST_WALL_TIMEOUT_S", 1.0)
+def rig(RE, reactor, spectrometer, station, faults):
     # an interrupt that comes late must not end the test
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -88,7 +87,10 @@ class Rig:
         plan = self.campaign(self.saxs, campaign_uid=UID)
         self.RE.msg_hook = at
         try:
-            self.RE(at.throwing(plan) if at.throw else plan)
+            # what a fault keeps from happening is not waited for ten seconds
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("devices.move._LEAST_WALL_TIMEOUT_S", 1.0)
+                self.RE(at.throwing(plan) if at.throw else plan)
         except Exception as error:  # noqa: BLE001  it is looked at by the test
             return error
         finally:
