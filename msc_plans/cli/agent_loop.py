@@ -156,20 +156,22 @@ class Agent:
             self.queue.add("measure_condition", self._measurement(trial), {})
         self.held.forget(trial.trial_id)
         # what takes the advisor seconds is done while the reactor is busy
-        ended = self.queue.follow(mine, self._prepare)
+        ended = self.queue.follow(mine, self._prepare, lambda: self._measured(trial))
         outcome, why = None, ""
-        if ended in ("completed", "stopped"):
-            outcome, why = self._stored(trial, patient=ended == "completed")
+        if ended in ("completed", "stopped") or self._measured(trial):
+            outcome, why = self._stored(trial, patient=ended != "stopped")
         elif ended == "failed":
             why = self.queue.why_failed(mine).strip() or "see the queue's history"
+        self.queue.remove_ended(mine)
         if outcome is not None:
+            if ended == "failed":
+                self.queue.go_on()
             self.count += 1
             self.advisor.ingest([{"_id": trial.advisor_id, **trial.condition.as_dict(), **outcome}])
             return None
         if ended not in ("completed", "failed"):
             return self._reject(trial)
         self.count += 1
-        self.queue.remove_failed(mine)
         self.advisor.register_failures([{"_id": trial.advisor_id, **trial.condition.as_dict()}])
         return why
 
@@ -223,7 +225,7 @@ class Agent:
             self.queue.add("bring_up", _DEVICES | temperatures, {"campaign_uid": self.uid})
         if self.queue.follow(mine) == "failed":
             why = self.queue.why_failed(mine).strip()
-            self.queue.remove_failed(mine)
+            self.queue.remove_ended(mine)
             raise AgentError(f"bring_up failed: {why}")
 
     def _make_safe(self) -> None:
@@ -263,10 +265,14 @@ class Agent:
         self.advisor.ingest(outcomes)
         self.advisor.register_failures([{"_id": name, **condition} for name, condition in failed.items()])
         self.count, self.suggested = past.count, past.suggested
-        self.queue.remove_failed(lambda item: item.get("kwargs", {}).get("trial_id") in failed)
+        known = failed.keys() | {one["_id"] for one in outcomes}
+        self.queue.remove_ended(lambda item: item.get("kwargs", {}).get("trial_id") in known)
         if past.pending is None:
             return None
         return Trial(past.pending.trial_id, past.pending.trial_id, past.pending.condition)
+
+    def _measured(self, trial: Trial) -> bool:
+        return trial.trial_id in self._history(trial.trial_id).done_trials(self.uid)
 
     def _stored(self, trial: Trial, *, patient: bool = True) -> tuple[Mapping[str, Any] | None, str]:
         """Wait for the outcome of a trial that has been measured; returns it, or None and why there is none."""

@@ -71,47 +71,58 @@ class CampaignQueue:
         Returns
         -------
         str
-            ``running``, ``queued``, ``completed``, ``stopped``, ``failed``, ``gone`` (a person has ended it, and taken
-            it out of the queue), or empty: it was never there.
+            ``running``, ``queued``, ``back`` (queued again after it was aborted or its worker died), ``completed``,
+            ``stopped``, ``failed``, ``gone`` (a person has ended it, and taken it out of the queue), or empty: it was
+            never there.
         """
         # in this order an item that moves on meanwhile is still found
         queue = self._ask("queue_get")
         if queue["running_item"] and mine(queue["running_item"]):
             return "running"
         for item in filter(mine, queue["items"]):
-            return "failed" if _ended(item) == "failed" else "queued"
-        ended = [_ended(item) for item in self._ask("history_get")["items"] if mine(item)]
-        if not ended:
+            ended = _ended(item)
+            return "failed" if ended == "failed" else "back" if ended else "queued"
+        past = [_ended(item) for item in self._ask("history_get")["items"] if mine(item)]
+        if not past:
             return ""
-        return ended[-1] if ended[-1] in ("completed", "stopped", "failed") else "gone"
+        return past[-1] if past[-1] in ("completed", "stopped", "failed") else "gone"
 
     def why_failed(self, mine: Matches) -> str:
         """Return what the history says of an item's failure."""
         items = [one for one in self._ask("history_get")["items"] if mine(one) and _ended(one) == "failed"]
         return str(items[-1]["result"].get("msg", "")) if items else ""
 
-    def remove_failed(self, mine: Matches) -> None:
-        """Take items out of the queue that have failed and come back."""
+    def remove_ended(self, mine: Matches) -> None:
+        """Take items out of the queue that have ended and come back."""
         for item in self._ask("queue_get")["items"]:
-            if mine(item) and _ended(item) == "failed":
+            if mine(item) and _ended(item):
                 self._ask("queue_item_remove", uid=item["item_uid"])
 
-    def follow(self, mine: Matches, meanwhile: Callable[[], None] = lambda: None) -> str:
+    def follow(
+        self,
+        mine: Matches,
+        meanwhile: Callable[[], None] = lambda: None,
+        already_done: Callable[[], bool] = lambda: False,
+    ) -> str:
         """Wait until an item has ended; returns how, see :meth:`state_of`.
 
-        ``meanwhile`` is called once, when the item is on its way.
+        ``meanwhile`` is called once, when the item is on its way. An item that has come back to the queue has ended
+        as ``completed`` when ``already_done`` finds its run whole.
         """
         meanwhile()
         seen: object = None
+        state = ""
         while True:
             status = self._manager.status()
             if not status:
                 self._say_once("the RE Manager does not answer; waiting for it")
             elif (now := [status.get(key) for key in _CHANGES]) != seen:
                 state, seen = self.state_of(mine), now
-                if state not in ("running", "queued"):
+                if state not in ("running", "queued", "back"):
                     return state
                 self._say_why_it_waits(state, status)
+            if state == "back" and already_done():
+                return "completed"
             time.sleep(_POLL_S)
 
     def _say_why_it_waits(self, state: str, status: Mapping[str, Any]) -> None:

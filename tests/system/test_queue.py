@@ -266,9 +266,12 @@ def test_an_agent_that_is_killed_again_and_again_measures_each_condition_once(qu
     queue.wait(lambda now: _running(queue, "-002"), "the second condition", 150)
     agent.kill()
     agent = Agent(queue, *go_on)
-    second = Agent(queue, *go_on)
-    assert second.process.wait(90) == 2
-    assert "another agent keeps campaign" in second.said
+    agent.wait_for("Campaign ")
+    # it keeps its campaign, and can't end it before the other one has tried
+    agent.process.send_signal(signal.SIGSTOP)
+    second = msc(queue, "agent", *go_on)
+    agent.process.send_signal(signal.SIGCONT)
+    assert (second.returncode, "another agent keeps campaign" in second.stderr) == (2, True)
     agent.wait()
     trials = [f"{uid[:8]}-{number:03d}" for number in (1, 2, 3)]
     assert _trials(queue) == trials
@@ -310,19 +313,20 @@ def test_an_agent_waits_for_who_has_aborted_its_plan_and_goes_on_after_a_failure
     agent = Agent(queue, "--max-conditions", "3")
     uid = agent.wait_for(r"Campaign ([0-9a-f-]{36}):")
     queue.wait(lambda now: _running(queue, "-001"), "the first condition", 150)
+    # so that it can't be done before it is aborted
+    queue.records.put("Sim:Fault:HungCollection", "On")
     queue.pause()
     assert queue.end("abort")["result"]["exit_status"] == "aborted"
     agent.wait_for("the queue was stopped")
     queue.assert_safe()
-    queue.records.put("Sim:Fault:HungCollection", "On")
     queue.ask("queue_start")
     agent.wait_for("failed: ")
     queue.records.put("Sim:Fault:HungCollection", "Off")
     agent.wait()
     done, suggested = _done(queue, uid)
     assert suggested == [f"{uid[:8]}-{number:03d}" for number in (1, 2, 3)]
-    assert suggested[0] not in done
-    assert suggested[2] in done
+    assert suggested[0] not in done, agent.said
+    assert suggested[2] in done, agent.said
     assert queue.ask("queue_get")["items"] == []
     assert "ALARM" not in agent.said, "the shutter, closed after the failure, was opened for what came next"
     queue.assert_safe()

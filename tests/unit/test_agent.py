@@ -58,7 +58,7 @@ def queue_of(said=None, **kwargs):
         ({"history": [item(exit_status="stopped")]}, "stopped"),
         ({"history": [item(exit_status="aborted")]}, "gone"),
         ({"history": [item(exit_status="aborted"), item(exit_status="completed")]}, "completed"),
-        ({"items": [item(exit_status="aborted")], "history": [item(exit_status="aborted")]}, "queued"),
+        ({"items": [item(exit_status="aborted")], "history": [item(exit_status="aborted")]}, "back"),
         ({"items": [item(exit_status="failed")], "history": [item(exit_status="failed")]}, "failed"),
         ({"running": item(), "history": [item(exit_status="failed")]}, "running"),
     ],
@@ -67,15 +67,23 @@ def test_it_is_known_where_an_item_is(kwargs, state):
     assert queue_of(**kwargs)[0].state_of(mine) == state
 
 
-def test_what_has_failed_is_taken_out_of_the_queue_and_nothing_else():
-    failed, aborted, other = (
+def test_what_has_come_back_is_taken_out_of_the_queue_and_nothing_else():
+    failed, aborted, new, other = (
         item(exit_status="failed", uid="1"),
         item(exit_status="aborted", uid="2"),
+        item(uid="3"),
         item("o", "failed"),
     )
-    queue, manager = queue_of(items=[failed, aborted, other])
-    queue.remove_failed(mine)
-    assert manager.items == [aborted, other]
+    queue, manager = queue_of(items=[failed, aborted, new, other])
+    queue.remove_ended(mine)
+    assert manager.items == [new, other]
+
+
+def test_what_has_come_back_but_is_whole_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("msc_plans.cli.agent_queue._POLL_S", 0.0)
+    queue, _ = queue_of(items=[item(exit_status="aborted")])
+    stored = iter([False, True])
+    assert queue.follow(mine, already_done=lambda: next(stored)) == "completed"
 
 
 def test_why_it_failed_is_what_the_history_says_last():
