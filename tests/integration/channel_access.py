@@ -4,8 +4,8 @@ import os
 from contextlib import contextmanager
 
 from caproto import ChannelType
-from caproto.threading.client import Context
 
+from msc_plans.cli.checkup.records import channel_access
 from msc_plans.cli.simulator import use_loopback
 
 
@@ -47,11 +47,10 @@ def client(simulator):
     names = use_loopback(simulator.port)
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
-    context = Context()
     try:
-        yield Client(context, simulator.prefix)
+        with channel_access() as context:
+            yield Client(context, simulator.prefix)
     finally:
-        context.disconnect()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

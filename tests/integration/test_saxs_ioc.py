@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from caproto import ChannelType
 
+from msc_plans.cli.checkup.records import channel_access
 from msc_plans.cli.simulator import free_port
 from tests.conftest import wait_until
 from tests.integration.saxs_ioc import COLUMNS, ROWS, counts
@@ -103,17 +104,14 @@ class Client:
 
 @pytest.fixture
 def client(station, monkeypatch):
-    from caproto.threading.client import Context
-
     monkeypatch.setenv("EPICS_CA_ADDR_LIST", f"127.0.0.1:{station.port}")
-    context = Context()
-    client = Client(context)
-    yield client
-    client.put("Fault:no_file", 0)
-    client.put("Fault:full_disk", 0)
-    client.put("cam1:Acquire", 0)
-    client.put("HDF1:Capture", 0)
-    context.disconnect()
+    with channel_access() as context:
+        client = Client(context)
+        yield client
+        client.put("Fault:no_file", 0)
+        client.put("Fault:full_disk", 0)
+        client.put("cam1:Acquire", 0)
+        client.put("HDF1:Capture", 0)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from msc_plans.cli.checkup import Finding
 from msc_plans.settings import Settings
 
-__all__ = ["Record", "check_records", "compare", "records_wanted"]
+__all__ = ["Record", "channel_access", "check_records", "compare", "records_wanted"]
 
 _MOST_NAMED = 4
 _AHEAD_S = 5.0
@@ -86,13 +87,11 @@ def check_records(settings: Settings, *, timeout_s: float, named: bool) -> list[
 def _ask(names: list[str], timeout_s: float) -> tuple[dict[str, Record], float]:
     """Return what answers, and the time stamp of the first of them."""
     from caproto import CaprotoError
-    from caproto.threading.client import Context
 
     deadline = time.monotonic() + timeout_s
     answers: dict[str, Record] = {}
     stamp = 0.0
-    context = Context()
-    try:
+    with channel_access() as context:
         for name, pv in zip(names, context.get_pvs(*names), strict=True):
             try:
                 # those that come later have had the same time to answer already
@@ -102,9 +101,27 @@ def _ask(names: list[str], timeout_s: float) -> tuple[dict[str, Record], float]:
                     stamp = float(pv.read(data_type="time", data_count=1, timeout=timeout_s).metadata.timestamp)
             except (TimeoutError, CaprotoError):
                 continue
-    finally:
-        context.disconnect()
     return answers, stamp
+
+
+@contextmanager
+def channel_access() -> Iterator[Any]:
+    """Yield a caproto client `Context` that is gone, with its threads, at the end.
+
+    Caproto's own ``disconnect`` closes the socket under a thread that may be sending a search through it,
+    whose traceback would then be the last thing on the screen: that thread is ended first.
+    """
+    from caproto.threading.client import Context
+
+    context = Context()
+    try:
+        yield context
+    finally:
+        searching: Any = context.broadcaster
+        searching._close_event.set()
+        searching._search_now.set()
+        searching._retry_unanswered_searches_thread.join()
+        context.disconnect()
 
 
 def _record(pv: Any, timeout_s: float) -> Record:
