@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--saxs", action="store_true", help="take frames, too")
     parser.add_argument("--frame-exposure", type=float, default=10.0, metavar="S", help="(default: %(default)s)")
     parser.add_argument("--sample", default="CdSe", help="what flows (default: %(default)s)")
+    parser.add_argument("--draw", action="store_true", help="fill empty syringes from their reservoirs, without asking")
     parser.add_argument("--hold", action="store_true", help="queue nothing that a person has not released")
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--resume", metavar="UID", help="go on with this campaign")

@@ -182,6 +182,7 @@ class Agent:
             **trial.condition.as_dict(),
             **saxs,
             "sample": self.options.sample,
+            "refills": "draw" if self.options.draw else "ask",
             "purpose": "campaign",
             "campaign_uid": self.uid,
             "trial_id": trial.trial_id,

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
@@ -11,8 +11,9 @@ from bluesky.utils import FailedStatus, MsgGenerator, RunEngineControlException,
 
 from msc_plans.condition import Condition
 from msc_plans.plan_stubs import begin_reach, drop_event, is_tripped, read_stream, safely, take_dark_and_reference
-from msc_plans.plans.check import check_count, check_flag, check_number, check_texts
-from msc_plans.plans.refill import require_filled
+from msc_plans.plans.check import check_choice, check_count, check_flag, check_number, check_texts
+from msc_plans.plans.preflight import now, preflight
+from msc_plans.plans.refill import REFILLS, refill_if_needed, require_filled
 from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
 
 __all__ = [
@@ -176,6 +177,7 @@ def measure_condition(
     campaign_uid: str = "",
     trial_id: str = "",
     background_uid: str = "",
+    refills: Literal["refuse", "ask", "draw"] = "refuse",
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
     """Reach a condition and record spectra, and frames, of the stream: one run.
@@ -205,6 +207,9 @@ def measure_condition(
         Why it is measured; a campaign fills these in.
     background_uid : str
         Run of the solvent to subtract from the frames; empty: the session's latest.
+    refills
+        What is done about a syringe without enough: ``refuse``, ``ask`` a person to fill it and wait for a resume, or
+        ``draw`` from its reservoir.
     md
         Further entries of the start document.
 
@@ -216,19 +221,31 @@ def measure_condition(
     Raises
     ------
     ValueError
-        A condition the reactor can't do, a syringe without enough for it, or a spectrometer without dark and reference;
-        nothing has moved.
+        A condition the reactor can't do, a syringe without enough for it (with ``refills``: that can't hold enough), or
+        a spectrometer without dark and reference; nothing has moved.
     """
     condition = Condition(nucleation_temperature, growth_temperature, residence_time)
     why = Why(purpose, campaign_uid, trial_id, sample, lots or {}, background_uid, md or {})
     check_run(reactor, condition, num=num, frame_exposure_s=frame_exposure_s)
     check_flag("transient", transient)
+    check_choice("refills", refills, ("refuse", *REFILLS))
     yield from require_dark_and_reference(spectrometer)
-    yield from require_filled(reactor, condition, 0.0 if saxs is None else num * frame_exposure_s)
+    exposure_s = 0.0 if saxs is None else num * frame_exposure_s
+    if refills == "refuse":
+        yield from require_filled(reactor, condition, exposure_s)
+    else:
+        yield from preflight(reactor, [condition], exposure_s=exposure_s)
     run = condition_run(reactor, spectrometer, condition, why, saxs=saxs, num=num, transient=transient)
     if saxs is not None:
         run = arm(run, saxs, frame_exposure_s)
-    return (yield from safely(run, reactor, spectrometer, saxs))
+
+    def steps() -> MsgGenerator[str]:
+        if refills != "refuse":
+            here = yield from now(reactor, residence_time)
+            yield from refill_if_needed(reactor, here, condition, exposure_s, refills)
+        return (yield from run)
+
+    return (yield from safely(steps(), reactor, spectrometer, saxs))
 
 
 def check_run(reactor: Reactor, condition: Condition, *, num: int = 1, frame_exposure_s: float = 1.0) -> None:

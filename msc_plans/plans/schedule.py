@@ -75,7 +75,7 @@ class Pace:
         top = min(start, knee)
         if end >= top:
             return ramped
-        return ramped + self.cooling_s * math.log((top - AMBIENT_C) / max(end - AMBIENT_C, 1.0))
+        return ramped + self.cooling_s * math.log(max(top - AMBIENT_C, 1.0) / max(end - AMBIENT_C, 1.0))
 
     def travel_s(self, now: Condition, then: Condition) -> float:
         """Seconds until both ovens are at the next condition."""

@@ -206,7 +206,7 @@ def test_a_destroyed_environment_leaves_the_reactor_to_its_ioc_and_can_be_opened
     (refused,) = [one["result"] for one in queue.history() if one["item_uid"] == empty]
     assert "the syringe of Cd holds 0 µL" in refused["msg"]
     queue.clear()
-    _, ended = queue.run(("refill", REACTOR | {"how": "draw"}), ("measure_condition", DEVICES | CONDITION))
+    (ended,) = queue.run(("measure_condition", DEVICES | CONDITION | {"refills": "draw"}))
     assert re.fullmatch(r"[0-9a-f-]{36}", ended["result"]["run_uids"][0])
 
 

@@ -65,7 +65,7 @@ ARGUMENTS = {
     "flush": "volumes",
     "make_safe": "saxs",
     "measure_condition": "nucleation_temperature growth_temperature residence_time num saxs frame_exposure_s transient "
-    "sample lots purpose campaign_uid trial_id background_uid md",
+    "sample lots purpose campaign_uid trial_id background_uid refills md",
     "measure_fractions": "fractions nucleation_temperature growth_temperature residence_time num sample lots "
     "campaign_uid md",
     "mesophase_scan": "liquids cell_temperatures oven_temperature frame_exposure_s num sample lots background_uid "

@@ -275,6 +275,15 @@ def test_an_empty_syringe_is_filled_by_a_person_or_from_its_reservoir(simulator,
     assert "pause" not in words_of(drawn)
 
 
+@pytest.mark.parametrize(("refills", "words"), [("ask", ["pause", "filled"]), ("draw", ["drawn"])])
+def test_one_condition_fills_an_empty_syringe_first_where_it_may(simulator, reactor, spectrometer, refills, words):
+    simulator.answers["reactor_pump_se_content_ul"] = 3.0
+    asked = simulator.simulate(measure_condition(reactor, spectrometer, 280, 270, 14, refills=refills))
+    before = words_of(asked)[: words_of(asked).index("open_run")]
+    assert f"reactor_pump_se={words[-1]}" in before
+    assert ("pause" in before) == ("pause" in words)
+
+
 def test_refill_pauses_at_a_checkpoint_and_says_what_is_to_be_done(simulator, reactor, capsys):
     happened = words_of(simulator.simulate(refill(reactor, ["Se", "Solvent"])))
     assert happened[:2] == ["checkpoint", "pause"]
