@@ -13,7 +13,7 @@ _BLOCK = re.compile(r"^(?:<!-- (\w+) -->\n)?```(\w+)\n(.*?)^```", re.MULTILINE |
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block; `needs` is the word in the comment before it: ``reactor``, ``store``, ``runs`` or ``shown``."""
+    """One fenced block; `needs` is the word in the comment before it: reactor, store, notebook, runs or shown."""
 
     page: Path
     language: str

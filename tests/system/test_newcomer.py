@@ -1,15 +1,45 @@
-"""A newcomer's first hour: a clone, an empty home, `make demo`, a session, a condition of one's own, the data."""
+"""A newcomer's first hour: a clone, an empty home, `make demo`, a session, an own condition, a notebook."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from tests.system.documentation import ROOT, blocks
 
+INLINE = "module://matplotlib_inline.backend_inline"
 BIN = Path(sys.executable).parent
+
+
+def blocks_of_tutorial(language):
+    texts = [one.text for one in blocks(language) if one.name == "tutorial.md"]
+    return "\n".join(texts).splitlines()
+
+
+def run_cell(cell, folder, environment):
+    """Run a cell in a kernel as a notebook would; return the pictures it shows, base64."""
+    images = []
+
+    def show(message):
+        assert message["msg_type"] != "error", message["content"]["traceback"]
+        if message["msg_type"] in ("display_data", "execute_result"):
+            images.append(message["content"]["data"]["image/png"])
+
+    manager, client = start_new_kernel(
+        kernel_name="python3", startup_timeout=120, cwd=folder, env=environment | {"MPLBACKEND": INLINE}
+    )
+    try:
+        client.execute_interactive(cell, output_hook=show, timeout=120)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+    return images
 
 
 @pytest.mark.long
@@ -42,6 +72,16 @@ def test_from_a_clone_to_data_of_ones_own(tmp_path):
 
     script = "\n".join(one.text for one in blocks("python", needs="store"))
     assert int(run(sys.executable, "-c", script).split()[0]) >= 2
+
+    for line in blocks_of_tutorial("sh"):
+        if line.startswith(("msc runs", "msc export")):
+            exported = run(*shlex.split(line.partition("#")[0]))
+    assert exported.strip().endswith("_spectrum.csv")
+    (cell,) = (one.text for one in blocks("python", needs="notebook"))
+    images = run_cell(cell, clone, environment)
+    assert len(images) == 1
+    assert len(images[0]) > 10_000
+    shutil.rmtree(clone / "exported")
     untracked = run("git", "status", "--porcelain").splitlines()
     assert untracked == [], "what a first hour leaves should be ignored by git"
     assert sorted(path.name for path in home.iterdir() if path.name not in (".cache", ".config")) == [".ipython"]
