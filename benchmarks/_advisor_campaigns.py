@@ -96,7 +96,7 @@ def _theirs(task: Task, world: World) -> list[dict[str, Any]]:
 
 
 def _ours(task: Task, world: World) -> list[dict[str, Any]]:
-    advisor = Advisor(GOALS[task.goal], _SPACE, reactor=_reactor(world), seed=task.seed)
+    advisor = Advisor(GOALS[task.goal], _SPACE, reactor=reactor_of(world), seed=task.seed)
     place, spent, rows = None, Cost(0.0, 0.0), []
     (suggestion,) = advisor.suggest()
     prior = _mapped(advisor, world) if task.goal == "map" else {}
@@ -130,7 +130,7 @@ def _ours(task: Task, world: World) -> list[dict[str, Any]]:
     return rows
 
 
-def _reactor(world: World) -> Reactor:
+def reactor_of(world: World) -> Reactor:
     """What the lab knows of it: its feed and its volumes."""
     plumbing = world.scenario.plumbing
     whole = plumbing.chamber_ul + plumbing.coil_ul

@@ -28,8 +28,8 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | 
 
 import numpy as np
 from _advisor_calibration import rank_p_values
-from _advisor_campaigns import CLASSES, Task, run
-from _advisor_pairs import SHOWS, shown
+from _advisor_campaigns import CLASSES, Task, reactor_of, run, world_of
+from _advisor_pairs import SHOWS, nearest_rival
 from _advisor_worlds import Store, code_version
 
 import msc_plans
@@ -179,7 +179,15 @@ def judge_maximise(found: Found) -> list[Line]:
     return lines
 
 
-def judge_discriminate(found: Found) -> list[Line]:
+def told_apart(world: str, store: Path) -> tuple[str, float] | None:
+    """The nearest rival of a world's mechanism, by a file if it is there."""
+    own = hashlib.sha256((Path(__file__).parent / "_advisor_pairs.py").read_bytes()).hexdigest()
+    key = f"{code_version()} {own_version(True)} {own} nearest rival of {world}"
+    there = world_of(world)
+    return Store(store).get(key, lambda: nearest_rival(there, reactor_of(there), TRUE_CLASS[world]))
+
+
+def judge_discriminate(found: Found, store: Path) -> list[Line]:
     """How often the right class, and a wrong one, is certain within ten conditions."""
     print("\ndiscriminate, blind: probability of each class after 10 conditions, mean over the seeds")
     right, wrong, count = 0, 0, 0
@@ -191,13 +199,14 @@ def judge_discriminate(found: Found) -> list[Line]:
         false = [max(row["classes"][name] for row in rows for name in CLASSES if name != true) for rows in runs]
         last = {name: float(np.mean([rows[-1]["classes"][name] for rows in runs])) for name in CLASSES}
         settled, misled = sum(one >= 0.95 for one in best), sum(one >= 0.95 for one in false)
-        visible = shown(world)
-        if visible is not None and visible < SHOWS:
-            print(f"{world:14} its extra step shows by {visible:.1f} σ at most: indistinguishable, not scored")
-            continue
         print(f"{world:14} is '{true}': " + ", ".join(f"{name} {share:.2f}" for name, share in last.items())
-              + f"; certain of it in {settled}, of another in {misled} of {len(runs)}"
-              + ("" if visible is None else f"; its extra step shows by {visible:.0f} σ"))  # fmt: skip
+              + f"; certain of it in {settled}, of another in {misled} of {len(runs)}")  # fmt: skip
+        rival = told_apart(world, store)
+        if rival is not None:
+            print(f"{'':14} the rival {rival[0]} can be within {rival[1]:.1f} σ of all that is true of it"
+                  + (": indistinguishable, not scored" if rival[1] < SHOWS else ""))  # fmt: skip
+            if rival[1] < SHOWS:
+                continue
         right, wrong, count = right + settled, wrong + misled, count + len(runs)
     return [
         ("discriminate_right_share", right / count, 0.9, right / count >= 0.9),
@@ -270,9 +279,12 @@ def main() -> int:
     found = campaigns(tasks_of(parts, range(FIRST_SEED, FIRST_SEED + args.seeds)), store) if not args.quick else {}
     if "well_specified" in parts:
         lines += judge_well_specified(args.quick)
-    for part, judge in (("map", judge_map), ("maximise", judge_maximise), ("discriminate", judge_discriminate)):
-        if part in parts and found:
-            lines += judge(found)
+    if "map" in parts and found:
+        lines += judge_map(found)
+    if "maximise" in parts and found:
+        lines += judge_maximise(found)
+    if "discriminate" in parts and found:
+        lines += judge_discriminate(found, store)
     if found:
         lines += judge_alarm(found)
     if args.json:
