@@ -166,6 +166,19 @@ def analyse(
         baseline,
         fit.scale,
         nanocrystal.sigma["height"] if nanocrystal else limit,
+        _optical_density_sigma(fit, x[od]),
+    )
+
+
+def _optical_density_sigma(fit: Fit, x: np.ndarray) -> float:
+    """σ of an absorbance integrated above the fitted baseline: the baseline's, by the fit's covariance, and noise."""
+    is_baseline = fit.model.kind[fit.active] == BASELINE
+    below = np.trapezoid(fit.model.evaluate(x, fit.active[is_baseline]), x, axis=0)
+    noise = np.interp(x, fit.binned.wavelength_nm, fit.binned.sigma)
+    # noise of bins, over the bins that these points are in
+    integral = math.sqrt(fit.scale) * math.sqrt(float(np.trapezoid(noise**2, x)) * _BIN_NM)
+    return math.hypot(
+        integral, math.sqrt(max(float(below @ fit.covariance[np.ix_(is_baseline, is_baseline)] @ below), 0.0))
     )
 
 
@@ -392,6 +405,7 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
             f"{band.family}_height": band.height,
             f"{band.family}_height_sigma": band.sigma["height"],
             f"{band.family}_wavelength_nm": band.wavelength_nm if band.detected else math.nan,
+            f"{band.family}_wavelength_nm_sigma": band.sigma["wavelength_nm"] if band.detected else math.nan,
             f"{band.family}_fwhm_nm": band.fwhm_nm,
             f"{band.family}_probability": band.probability,
             f"{band.family}_concentration_mol_l": band.concentration_mol_l,
@@ -407,6 +421,7 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
         "nc_fwhm_nm": crystal.fwhm_nm if crystal else math.nan,
         "nc_diameter_nm": crystal.diameter_nm if crystal else math.nan,
         "optical_density_nm": result.optical_density_nm,
+        "optical_density_nm_sigma": result.optical_density_sigma_nm,
         "noise": result.noise,
         "baseline": float(np.mean(result.baseline[result.wavelength_nm >= _red_end(result.wavelength_nm)])),
         "full_conversion_height": float(full_conversion_height),

@@ -85,6 +85,8 @@ class UvVisResult:
     """χ² per degree of freedom, at least 1; well above 1 the model doesn't describe the spectrum."""
     nanocrystal_height_sigma: float = 0.0
     """σ of the nanocrystals' height; without nanocrystals, the height that would have been seen."""
+    optical_density_sigma_nm: float = math.nan
+    """σ of ``optical_density_nm``: of the fitted baseline, by the fit's covariance, and of the noise."""
 
     def family(self, name: str) -> FamilyBand:
         """The band of this name.
