@@ -18,7 +18,7 @@ from msc_plans.analysis.sizing import (
 )
 from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum, measure_families
 from msc_plans.analysis.uvvis_belief import evidence, height_sigma, place_sigma_nm, probability
-from msc_plans.analysis.uvvis_fit import Fit, fit_spectrum
+from msc_plans.analysis.uvvis_fit import PHOTOMETRIC, Fit, fit_spectrum
 from msc_plans.analysis.uvvis_model import BASELINE, REST
 from msc_plans.analysis.uvvis_noise import bin_spectrum
 from msc_plans.analysis.uvvis_result import FamilyBand, Nanocrystal, UvVisResult
@@ -166,20 +166,26 @@ def analyse(
         baseline,
         fit.scale,
         nanocrystal.sigma["height"] if nanocrystal else limit,
-        _optical_density_sigma(fit, x[od]),
+        *_integrated(fit, x, y),
     )
 
 
-def _optical_density_sigma(fit: Fit, x: np.ndarray) -> float:
-    """σ of an absorbance integrated above the fitted baseline: the baseline's, by the fit's covariance, and noise."""
-    is_baseline = fit.model.kind[fit.active] == BASELINE
-    below = np.trapezoid(fit.model.evaluate(x, fit.active[is_baseline]), x, axis=0)
-    noise = np.interp(x, fit.binned.wavelength_nm, fit.binned.sigma)
-    # noise of bins, over the bins that these points are in
-    integral = math.sqrt(fit.scale) * math.sqrt(float(np.trapezoid(noise**2, x)) * _BIN_NM)
-    return math.hypot(
-        integral, math.sqrt(max(float(below @ fit.covariance[np.ix_(is_baseline, is_baseline)] @ below), 0.0))
+def _integrated(fit: Fit, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Absorbance above that at the red end, integrated from 350 nm on, and its σ.
+
+    Not above the fitted baseline: the fit can't tell scattering from a continuum (nor offset from both), and what it
+    takes for scattering is most of a spectrum with few nanocrystals in it.
+    """
+    od, red = x >= _OPTICAL_DENSITY_FROM_NM, x >= _red_end(x)
+    value = float(np.trapezoid(y[od], x[od]) - np.mean(y[red]) * np.ptp(x[od])) if od.sum() > 1 else 0.0
+    bins = fit.binned.wavelength_nm
+    sigma = math.sqrt(fit.scale) * fit.binned.sigma
+    above, end = bins >= _OPTICAL_DENSITY_FROM_NM, bins >= _red_end(x)
+    noise = math.sqrt(float(np.sum(sigma[above] ** 2))) * _BIN_NM
+    zero = (
+        math.sqrt(float(np.sum(sigma[end] ** 2))) / max(int(end.sum()), 1) * float(np.ptp(x[od])) if od.any() else 0.0
     )
+    return value, math.hypot(noise, zero, PHOTOMETRIC * value)
 
 
 def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -421,7 +427,8 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
         "nc_fwhm_nm": crystal.fwhm_nm if crystal else math.nan,
         "nc_diameter_nm": crystal.diameter_nm if crystal else math.nan,
         "optical_density_nm": result.optical_density_nm,
-        "optical_density_nm_sigma": result.optical_density_sigma_nm,
+        "integrated_absorbance_nm": result.integrated_absorbance_nm,
+        "integrated_absorbance_nm_sigma": result.integrated_absorbance_sigma_nm,
         "noise": result.noise,
         "baseline": float(np.mean(result.baseline[result.wavelength_nm >= _red_end(result.wavelength_nm)])),
         "full_conversion_height": float(full_conversion_height),

@@ -17,7 +17,7 @@ FULL = 0.9
 def uvvis(ratio: float = 0.0, ratio_sigma: float = 0.005, **more: float) -> dict[str, float]:
     record: dict[str, float] = {"full_conversion_height": FULL, "nc_height": 0.2, "nc_height_sigma": 0.002}
     record |= {"nc_wavelength_nm": 527.0, "nc_wavelength_nm_sigma": 0.5}
-    record |= {"optical_density_nm": 10.0, "optical_density_nm_sigma": 0.05}
+    record |= {"integrated_absorbance_nm": 10.0, "integrated_absorbance_nm_sigma": 0.05}
     for family, nm in (("CdSe-382", 382.0), ("CdSe-403", 403.0), ("CdSe-437", 437.5), ("CdSe-465", 465.0)):
         record |= {f"{family}_probability": 0.0, f"{family}_height": 0.0, f"{family}_height_sigma": 2e-3}
         record |= {f"{family}_wavelength_nm": nm, f"{family}_wavelength_nm_sigma": 0.5}
@@ -109,6 +109,8 @@ def test_a_row_is_judged_by_its_best_condition() -> None:
     rows = [one for n in range(260, 360, 10) for one in row(n, 0.12 if n in (270, 280, 290, 300) else 0.02)]
     assert verdict("F1-rows", *rows) == "shown"
     assert verdict("F1-rows", *rows, *row(330, 0.12)) == "not shown"
+    # that none of a row accumulates is not shown by a part of it
+    assert verdict("F1-rows", *rows[:-1]) == "not resolvable"
 
 
 def growing(start_nm: float = 437.5, step: float = 0.01, nc_step: float = 4.0) -> list[Record]:
@@ -117,7 +119,7 @@ def growing(start_nm: float = 437.5, step: float = 0.01, nc_step: float = 4.0) -
             0.12 if k > 6 else 0.0,
             **{"CdSe-437_wavelength_nm": start_nm, "CdSe-437_height": step * k, "nc_wavelength_nm": 480 + nc_step * k},
         ))
-        for n in (270, 280) for k in range(10)
+        for n in range(260, 360, 10) for k in range(10)
     ]  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def test_what_is_not_detected_contradicts_only_below_what_a_figure_shows() -> No
 
 def densities(areas: list[float], sigma: float) -> list[Record]:
     return [
-        at(t, t, s, uvvis=uvvis(optical_density_nm=area, optical_density_nm_sigma=sigma))
+        at(t, t, s, uvvis=uvvis(integrated_absorbance_nm=area, integrated_absorbance_nm_sigma=sigma))
         for t in (260, 280, 350)
         for s, area in zip((1.5, 3.0, 4.5, 7.6, 10.0, 14.0), areas, strict=True)
     ]
