@@ -18,7 +18,7 @@ from msc_plans.analysis.sizing import (
 )
 from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum, measure_families
 from msc_plans.analysis.uvvis_belief import evidence, height_sigma, place_sigma_nm, probability
-from msc_plans.analysis.uvvis_fit import Fit, fit_spectrum
+from msc_plans.analysis.uvvis_fit import PHOTOMETRIC, Fit, fit_spectrum
 from msc_plans.analysis.uvvis_model import BASELINE, REST
 from msc_plans.analysis.uvvis_noise import bin_spectrum
 from msc_plans.analysis.uvvis_result import FamilyBand, Nanocrystal, UvVisResult
@@ -166,7 +166,26 @@ def analyse(
         baseline,
         fit.scale,
         nanocrystal.sigma["height"] if nanocrystal else limit,
+        *_integrated(fit, x, y),
     )
+
+
+def _integrated(fit: Fit, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Absorbance above that at the red end, integrated from 350 nm on, and its σ.
+
+    Not above the fitted baseline: the fit can't tell scattering from a continuum (nor offset from both), and what it
+    takes for scattering is most of a spectrum with few nanocrystals in it.
+    """
+    od, red = x >= _OPTICAL_DENSITY_FROM_NM, x >= _red_end(x)
+    value = float(np.trapezoid(y[od], x[od]) - np.mean(y[red]) * np.ptp(x[od])) if od.sum() > 1 else 0.0
+    bins = fit.binned.wavelength_nm
+    sigma = math.sqrt(fit.scale) * fit.binned.sigma
+    above, end = bins >= _OPTICAL_DENSITY_FROM_NM, bins >= _red_end(x)
+    noise = math.sqrt(float(np.sum(sigma[above] ** 2))) * _BIN_NM
+    zero = (
+        math.sqrt(float(np.sum(sigma[end] ** 2))) / max(int(end.sum()), 1) * float(np.ptp(x[od])) if od.any() else 0.0
+    )
+    return value, math.hypot(noise, zero, PHOTOMETRIC * value)
 
 
 def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -392,6 +411,7 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
             f"{band.family}_height": band.height,
             f"{band.family}_height_sigma": band.sigma["height"],
             f"{band.family}_wavelength_nm": band.wavelength_nm if band.detected else math.nan,
+            f"{band.family}_wavelength_nm_sigma": band.sigma["wavelength_nm"] if band.detected else math.nan,
             f"{band.family}_fwhm_nm": band.fwhm_nm,
             f"{band.family}_probability": band.probability,
             f"{band.family}_concentration_mol_l": band.concentration_mol_l,
@@ -407,6 +427,8 @@ def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, 
         "nc_fwhm_nm": crystal.fwhm_nm if crystal else math.nan,
         "nc_diameter_nm": crystal.diameter_nm if crystal else math.nan,
         "optical_density_nm": result.optical_density_nm,
+        "integrated_absorbance_nm": result.integrated_absorbance_nm,
+        "integrated_absorbance_nm_sigma": result.integrated_absorbance_sigma_nm,
         "noise": result.noise,
         "baseline": float(np.mean(result.baseline[result.wavelength_nm >= _red_end(result.wavelength_nm)])),
         "full_conversion_height": float(full_conversion_height),

@@ -10,9 +10,9 @@ from msc_plans.analysis.nonnegative import solve
 from msc_plans.analysis.uvvis_model import FREE_COLUMNS, REST, Dictionary, dictionary
 from msc_plans.analysis.uvvis_noise import Binned
 
-__all__ = ["Fit", "fit_spectrum"]
+__all__ = ["PHOTOMETRIC", "Fit", "fit_spectrum"]
 
-_PHOTOMETRIC = 1e-3
+PHOTOMETRIC = 1e-3
 """Share of the absorbance by which no photometer or model is trusted."""
 _SLOPE_PRIOR = 0.02
 """Drift across 200 nm that is expected, absorbance (1 σ): keeps slope from standing in for absorption."""
@@ -62,7 +62,7 @@ def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
     """Fit everything, then again without each family and without nanocrystals."""
     x, y = binned.wavelength_nm, binned.absorbance
     model, columns = _columns(x.tobytes(), families)
-    sigma = np.hypot(binned.sigma, _PHOTOMETRIC * np.abs(y - np.min(y)))
+    sigma = np.hypot(binned.sigma, PHOTOMETRIC * np.abs(y - np.min(y)))
     columns = columns / sigma[:, None]
     target = y / sigma
     length = np.linalg.norm(columns, axis=0)

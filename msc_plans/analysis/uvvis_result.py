@@ -85,6 +85,10 @@ class UvVisResult:
     """χ² per degree of freedom, at least 1; well above 1 the model doesn't describe the spectrum."""
     nanocrystal_height_sigma: float = 0.0
     """σ of the nanocrystals' height; without nanocrystals, the height that would have been seen."""
+    integrated_absorbance_nm: float = math.nan
+    """Absorbance above that of the reddest tenth, integrated over the same range: what scatters counts, too."""
+    integrated_absorbance_sigma_nm: float = math.nan
+    """Its σ, of noise and misfit of the fit and of the photometer; not of a film on a window."""
 
     def family(self, name: str) -> FamilyBand:
         """The band of this name.

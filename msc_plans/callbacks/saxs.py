@@ -106,7 +106,7 @@ class SaxsCallback(RawRunCallback):
         if self._may_be_layered(run):
             use = curve.usable
             layers = lamellae.analyse(curve.q_inv_nm[use], curve.intensity[use], curve.sigma[use])
-            if layers.peaks or run.start.get("purpose") == "lamellae":
+            if layers.peaks or run.start.get("purpose") == "mesophase_scan":
                 analyses.append(Analysis("lamellae", layers, _of_lamellae(layers), _arrays_of_lamellae(layers), told))
             curve = without_peaks(curve, layers)
         use = curve.usable & (curve.q_inv_nm >= self._settings.sizes_from_inv_nm)

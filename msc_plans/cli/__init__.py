@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "rehearse a plan: time, volumes, refills, or why it can't be done",
     "queue": "the queueserver for this reactor, with its Redis and store",
     "replay": "bring journalled runs into a catalogue that lacks them",
+    "reproduce": "the paper again: all its experiments, its figures, and a verdict on each of its claims",
     "reprocess": "the analyses of stored runs again, on many processes or a cluster",
     "runs": "which runs a store has, by condition, family or campaign; what one of them holds",
     "session": "IPython with all plans, on a simulated or a real reactor",
@@ -37,7 +38,7 @@ COMMANDS = {
 GROUPS = {
     "Measure": ("session", "campaign", "plan"),
     "Measure from a queue": ("queue", "agent"),
-    "Without a reactor": ("demo", "ioc"),
+    "Without a reactor": ("demo", "reproduce", "ioc"),
     "From what was measured": ("analyze", "suggest", "fit"),
     "What is stored": ("runs", "export", "reprocess", "tiled", "verify", "replay"),
     "This machine": ("doctor", "completion"),

@@ -72,6 +72,11 @@ class Session:
         """Publish a run of one event, such as a suggestion, to the store and all listeners."""
         return publish_run(self._listeners, metadata, data)
 
+    @property
+    def waiting(self) -> int:
+        """Runs that the catalogue does not have, or not wholly."""
+        return self._writer.waiting
+
     def flush(self, timeout: float = 60.0) -> bool:
         """Wait until the catalogue has all that was measured; False where it can't, or not within `timeout` seconds."""
         return not self._writer.trouble and self._writer.flush(timeout)

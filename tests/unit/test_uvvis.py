@@ -108,6 +108,16 @@ def test_a_blank_with_scattering_and_drift_holds_nothing(seed):
     assert math.isnan(record["nc_wavelength_nm"])
 
 
+def test_the_integral_counts_all_that_absorbs_and_knows_its_error():
+    y = nanocrystals(GRID, 527.0, 0.2) + cluster(GRID, 437.0, 0.03) + 0.012
+    above = GRID >= 350
+    true = float(np.trapezoid(y[above] - 0.012, GRID[above]))
+    results = [analyse(GRID, measured(y, seed=seed)) for seed in range(20)]
+    misses = [(one.integrated_absorbance_nm - true) / one.integrated_absorbance_sigma_nm for one in results]
+    assert abs(np.mean(misses)) < 1.5
+    assert 0.2 < np.std(misses) < 1.6
+
+
 def test_noise_is_that_of_the_spectrum():
     result = analyse(GRID, measured(nanocrystals(GRID, 527.0, 0.2), noise=2e-3))
     assert result.noise == pytest.approx(2e-3, rel=0.2)

@@ -1,0 +1,126 @@
+"""What a claim comes down to: measured values, each with the range that the statement gives it.
+
+The rule, for every claim alike, fixed before anything was measured:
+
+* A check *holds* where its value lies in its range with probability `CONFIDENCE` or more, for a normal error of its σ.
+* A check *contradicts* where that probability is at most ``(1 − CONFIDENCE)/n``, n being the claim's number of checks
+  (Bonferroni): so that of many true statements none is refused by chance more often than in 5 % of all tables.
+* A claim is *not shown* where any of its checks contradicts, *shown* where all hold, else *not resolvable*: the checks
+  that are open say by how much their σ exceeds what they would have to tell.
+
+A check that is there to contradict only (``against_only``) need not hold: a trend is shown by its slope, and refused by
+a single step that goes the other way beyond doubt.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from scipy.special import ndtr
+
+__all__ = ["CONFIDENCE", "Check", "Verdict", "judge", "trend"]
+
+CONFIDENCE: Final = 0.95
+
+Verdict = Literal["shown", "not shown", "not resolvable", "not measured"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured value, and where a statement says that it lies."""
+
+    what: str
+    value: float
+    """NaN where it could not be measured."""
+    sigma: float
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+    uids: tuple[str, ...] = ()
+    """Of the raw runs that it comes from."""
+    note: str = ""
+    """Why there is no value, or what limits it."""
+    against_only: bool = False
+
+    @property
+    def probability(self) -> float:
+        """That the true value is in the range; NaN where nothing was measured."""
+        if not math.isfinite(self.value) or math.isnan(self.sigma):
+            return math.nan
+        if math.isinf(self.sigma):
+            return 0.5
+        sigma = max(self.sigma, 1e-12)
+        return float(ndtr((self.high - self.value) / sigma) - ndtr((self.low - self.value) / sigma))
+
+    def __str__(self) -> str:
+        bounds = (f"≥ {self.low:.3g}" if math.isinf(self.high) else
+                  f"≤ {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}")  # fmt: skip
+        number = f"{self.value:.4g} ± {self.sigma:.2g}" if math.isfinite(self.value) else "no value"
+        unit = f" {self.unit}" if self.unit else ""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.what}: {number}{unit} (asked {bounds}, probability {self.probability:.3f}{note})"
+
+
+def judge(checks: Sequence[Check]) -> Verdict:
+    """Return the verdict of a claim by the rule of this module.
+
+    Parameters
+    ----------
+    checks : sequence of Check
+        All of the claim.
+    """
+    if not any(math.isfinite(check.value) for check in checks):
+        return "not measured"
+    refuses = (1.0 - CONFIDENCE) / len(checks)
+    if any(check.probability <= refuses for check in checks):
+        return "not shown"
+    if all(check.probability >= CONFIDENCE for check in checks if not check.against_only):
+        return "shown"
+    return "not resolvable"
+
+
+def trend(
+    what: str,
+    x: Sequence[float],
+    values: Sequence[float],
+    sigmas: Sequence[float],
+    uids: Sequence[str],
+    *,
+    unit: str = "",
+    per: str = "K",
+) -> list[Check]:
+    """Return the checks that values rise with x: the slope of a straight line, and no step down.
+
+    The line is fitted by weighted least squares; where it misses the values by more than their σ (it need not be
+    straight) the slope's σ grows with √(χ² per degree of freedom).
+
+    Parameters
+    ----------
+    what, unit, per : str
+        What rises, in which unit, with what.
+    x, values, sigmas, uids : sequences
+        Shape (points,), by ascending x; σ above 0.
+
+    Returns
+    -------
+    list of Check
+        Empty for fewer than three points.
+    """
+    if len(x) < 3:
+        return []
+    at, y, s = (np.asarray(one, dtype=float) for one in (x, values, sigmas))
+    weight = 1.0 / np.maximum(s, 1e-12) ** 2
+    away = at - np.sum(weight * at) / np.sum(weight)
+    spread = float(np.sum(weight * away**2))
+    slope = float(np.sum(weight * away * y) / spread)
+    mean = float(np.sum(weight * y) / np.sum(weight))
+    misfit = float(np.sum(weight * (y - mean - slope * away) ** 2)) / (len(x) - 2)
+    sigma = math.sqrt(max(1.0, misfit) / spread)
+    steps = [
+        Check(f"{what}, {a:g} → {b:g}", float(y1 - y0), math.hypot(s0, s1), low=0.0, unit=unit, uids=(u0, u1),
+              against_only=True)
+        for a, b, y0, y1, s0, s1, u0, u1 in zip(x, x[1:], y, y[1:], s, s[1:], uids, uids[1:], strict=False)
+    ]  # fmt: skip
+    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *steps]
