@@ -191,6 +191,7 @@ def judge_discriminate(found: Found, store: Path) -> list[Line]:
     """How often the right class, and a wrong one, is certain within ten conditions."""
     print("\ndiscriminate, blind: probability of each class after 10 conditions, mean over the seeds")
     right, wrong, count = 0, 0, 0
+    all_right, all_wrong, all_count = 0, 0, 0
     for world, true in TRUE_CLASS.items():
         runs = of(found, "ours", world, "discriminate")
         if not runs:
@@ -201,6 +202,7 @@ def judge_discriminate(found: Found, store: Path) -> list[Line]:
         settled, misled = sum(one >= 0.95 for one in best), sum(one >= 0.95 for one in false)
         print(f"{world:14} is '{true}': " + ", ".join(f"{name} {share:.2f}" for name, share in last.items())
               + f"; certain of it in {settled}, of another in {misled} of {len(runs)}")  # fmt: skip
+        all_right, all_wrong, all_count = all_right + settled, all_wrong + misled, all_count + len(runs)
         rival = told_apart(world, store)
         if rival is not None:
             print(f"{'':14} the rival {rival[0]} can be within {rival[1]:.1f} σ of all that is true of it"
@@ -208,6 +210,8 @@ def judge_discriminate(found: Found, store: Path) -> list[Line]:
             if rival[1] < SHOWS:
                 continue
         right, wrong, count = right + settled, wrong + misled, count + len(runs)
+    print(f"scored: certain of the right class in {right} of {count}, of another in {wrong}; "
+          f"with what is indistinguishable in {all_right} and {all_wrong} of {all_count}")  # fmt: skip
     return [
         ("discriminate_right_share", right / count, 0.9, right / count >= 0.9),
         ("discriminate_wrong_share", wrong / count, 0.03, wrong / count <= 0.03),
