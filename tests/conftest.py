@@ -1,6 +1,7 @@
 """Fixtures shared by all levels, and the checks that nothing is left behind."""
 
 import os
+import signal
 import threading
 import time
 
@@ -18,6 +19,9 @@ os.environ.update(
 )
 for _name in [name for name in os.environ if name.startswith("MSC_")]:
     del os.environ[_name]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts what is to run in the background so, children inherit it, and Ctrl-C is what many tests send
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(true, *, seconds=20.0, what="what was waited for"):

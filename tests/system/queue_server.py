@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,7 +118,13 @@ def served(folder, *arguments, opened=True, ended_by=signal.SIGINT):
     finally:
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(ended_by)
-        code = process.wait(120)
+        try:
+            code = process.wait(90)
+        except subprocess.TimeoutExpired:
+            for one in (psutil.Process(process.pid), *children):
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            raise
         _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive, alive
     assert code == 0, out.read_text()
