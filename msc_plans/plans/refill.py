@@ -7,7 +7,7 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import ask_person
+from msc_plans.plan_stubs import ask_person, safely
 from msc_plans.plans.check import check_choice, check_words
 from msc_plans.plans.preflight import syringes
 from msc_plans.plans.schedule import Pace
@@ -46,7 +46,12 @@ def refill(
     known = syringes(reactor)
     check_words("liquids", liquids, known)
     check_choice("how", how, REFILLS)
-    pumps = [known[name] for name in liquids]
+    yield from safely(_fill(reactor, liquids, how), reactor)
+
+
+def _fill(reactor: Reactor, liquids: Sequence[str], how: Refill) -> MsgGenerator[None]:
+    """Steps of :func:`refill`, for plans that make the reactor safe themselves."""
+    pumps = [syringes(reactor)[name] for name in liquids]
     if how == "ask":
         yield from ask_person(f"fill the syringes of {', '.join(liquids)}")
     yield from bps.checkpoint()
@@ -68,7 +73,7 @@ def refill_if_needed(
         if left < need[name]:
             empty.append(name)
     if empty:
-        yield from refill(reactor, empty, how)
+        yield from _fill(reactor, empty, how)
 
 
 def require_filled(reactor: Reactor, condition: Condition, exposure_s: float) -> MsgGenerator[None]:

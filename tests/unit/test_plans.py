@@ -1,11 +1,14 @@
 """Plans by their messages: order, refusals before anything moves, safety."""
 
+import itertools
 from concurrent.futures import Future
+from functools import partial
 
 import pytest
 from bluesky.simulators import assert_message_and_return_remaining
-from bluesky.utils import FailedStatus, RequestAbort
+from bluesky.utils import FailedStatus, RequestAbort, RequestStop
 
+from msc_plans import plans
 from msc_plans.plan_stubs import UNSUSPENDED, wait_for_future
 from msc_plans.plans import (
     CampaignFailedError,
@@ -24,7 +27,7 @@ from msc_plans.plans import (
     standby,
 )
 from tests.unit.fakes import close_of, fail_once, failed, moved, sets
-from tests.unit.plans import ListAdvisor, campaign
+from tests.unit.plans import ListAdvisor, all_plans, campaign
 
 
 def test_measure_condition_reaches_it_before_it_collects(simulator, reactor, spectrometer):
@@ -135,6 +138,30 @@ def test_a_step_of_make_safe_that_fails_does_not_keep_the_others_from_being_done
 def test_a_late_failure_does_not_keep_make_safe_from_any_step(simulator, reactor, spectrometer):
     simulator.simulate(make_safe(reactor, spectrometer), fail_once("set", obj=reactor.growth.setpoint))
     assert set(SAFE) <= set(sets(simulator.messages))
+
+
+@pytest.mark.parametrize("name", sorted(set(plans.__all__) - {"CampaignFailedError", "make_safe"}))
+def test_whatever_ends_a_plan_at_any_message_the_reactor_is_made_safe(simulator, reactor, spectrometer, saxs, name):
+    few = {"cell_temperatures": [25.0]} if name == "mesophase_scan" else {}
+    plan = partial(all_plans(reactor, spectrometer, saxs)[name], **few)
+    messages = simulator.simulate(plan())
+    has = {msg.obj for msg in messages}
+    # a campaign makes it safe at its end: there a step that fails is done again
+    number = next((at for at, msg in enumerate(messages) if msg.args == (UNSUSPENDED,)), len(messages))
+    ends = (RuntimeError("the lamp exploded"), RequestAbort(), RequestStop())
+    begun = 0
+    for at in range(number):
+        count = itertools.count()
+        with pytest.raises(type(ends[at % 3])):
+            simulator.simulate(plan(), lambda msg, at=at, count=count: ends[at % 3] if next(count) == at else None)
+        if not moved(simulator.messages[:at]):
+            continue
+        begun += 1
+        told = sets(simulator.messages[at:])
+        assert [one for one in told if one in SAFE][-5:] == SAFE, f"message {at} of {number}"
+        for device in {spectrometer, saxs} & has:
+            assert (device.shutter.name, "Closed") in told
+    assert begun >= number // 2 or name in ("flush", "refill", "standby")
 
 
 def test_make_safe_leaves_a_tripped_reactor_to_its_interlock(simulator, reactor, spectrometer):
