@@ -69,7 +69,7 @@ class FlowReactor(Device):
     standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config, auto_monitor=True)
     interlock = Cpt(Interlock, "Reactor:", kind=Kind.normal)
     loop = Cpt(SampleLoop, "Reactor:", kind=Kind.normal)
-    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.normal, add_prefix=(), write_access=False)
+    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.hinted, add_prefix=(), write_access=False)
     made_at_nucleation = Cpt(AttributeSignal, "made_at.nucleation_c", kind=Kind.normal, add_prefix=())
     made_at_growth = Cpt(AttributeSignal, "made_at.growth_c", kind=Kind.normal, add_prefix=())
     chamber_ul = Cpt(AttributeSignal, "geometry.chamber_ul", kind=Kind.config, add_prefix=())

@@ -192,7 +192,7 @@ def measure_condition(
     nucleation_temperature, growth_temperature : float
         °C; either may be the hotter.
     residence_time : float
-        Seconds in chamber and coil.
+        In chamber and coil, s.
     num : int
         Events in the primary stream.
     saxs
