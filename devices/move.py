@@ -11,6 +11,7 @@ from ophyd import Signal
 from ophyd.status import DeviceStatus
 
 __all__ = [
+    "Asked",
     "Clock",
     "ClockStoppedError",
     "DidNotHappenError",
@@ -25,7 +26,7 @@ __all__ = [
 Clock = Callable[[], float]
 """Seconds on the clock that dwell, timeouts and progress run on."""
 
-_POLL_S = 0.01
+_POLL_S = 0.005
 _CLOCK_STOPPED_AFTER_S = 20.0
 _LEAST_WALL_TIMEOUT_S = 10.0
 _LAST_STEP_S = 5.0
@@ -204,28 +205,47 @@ def number(signal: Signal, **kwargs: Any) -> float:
     return float(signal.get(**kwargs))  # type: ignore[arg-type]
 
 
-def put_checked(setpoint: Signal, value: float, readback: Signal, *, tolerance: float) -> None:
-    """Put a setpoint and compare what the controller took with what was asked for.
+@dataclass(frozen=True)
+class Asked:
+    """A setpoint, what it is to be, and the readback that shows what the controller took."""
+
+    setpoint: Signal
+    value: float
+    readback: Signal
+    tolerance: float
+
+
+def put_checked(*asked: Asked) -> None:
+    """Put setpoints, all at once, and compare what the controllers took with what was asked for.
 
     Raises
     ------
     SetpointRefusedError
-        The controller refused the put, or reads back something else, and has its old setpoint again; both values are
+        A controller refused the put, or reads back something else, and has its old setpoint again; both values are
         named.
     """
-    before = number(setpoint, use_monitor=False)
-    try:
-        setpoint.put(value, wait=True)
-    except Exception as error:
-        raise SetpointRefusedError(f"{setpoint.name}: {value!r} was refused ({error})") from error
+    before = [number(one.setpoint) for one in asked]
+    for one in asked:
+        # the readback tells more than an answer, and is one round trip less
+        one.setpoint.put(one.value, wait=False)
+    for one, old in zip(asked, before, strict=True):
+        _check_taken(one, old)
+
+
+def _check_taken(one: Asked, before: float) -> None:
     deadline = time.monotonic() + _READBACK_S
-    while abs((taken := number(readback, use_monitor=False)) - value) > tolerance:
+    # turned round, so that nothing is taken for NaN
+    while not abs((taken := number(one.readback, use_monitor=False)) - one.value) <= one.tolerance:
         # a controller behind a slow line shows it a scan later
         if time.monotonic() < deadline:
             time.sleep(_POLL_S)
             continue
+        try:
+            one.setpoint.put(one.value, wait=True)
+        except Exception as error:
+            raise SetpointRefusedError(f"{one.setpoint.name}: {one.value!r} was refused ({error})") from error
         with suppress(Exception):
-            setpoint.put(before, wait=True)
+            one.setpoint.put(before, wait=True)
         raise SetpointRefusedError(
-            f"{setpoint.name}: asked for {value:g}, the controller took {taken:g}; check its limits"
+            f"{one.setpoint.name}: asked for {one.value:g}, the controller took {taken:g}; check its limits"
         )

@@ -1,16 +1,17 @@
 """An oven behind a Eurotherm controller."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
-from devices.move import Clock, Move, Progress, number, put_checked
+from devices.move import Asked, Clock, Move, Progress, number, put_checked
 from devices.signals import Setpoint
 from devices.wall import wall_clock
 
-__all__ = ["Oven"]
+__all__ = ["Oven", "ask_ovens"]
 
 
 class Oven(Device):
@@ -76,8 +77,7 @@ class Oven(Device):
 
     def ask(self, temperature: float) -> None:
         """Put the setpoint and check that the controller took it; does not wait for the oven."""
-        self.check_value(temperature)
-        put_checked(self.setpoint, temperature, self.setpoint_readback, tolerance=0.05)
+        ask_ovens({self: temperature})
 
     def go(self, move: Move, temperature: float) -> None:
         """Steps of :meth:`set`."""
@@ -107,6 +107,13 @@ class Oven(Device):
         if move is not None and not move.done:
             move.end(success=success)
             self.hold()
+
+
+def ask_ovens(targets: Mapping[Oven, float]) -> None:
+    """Put the setpoints of several ovens, °C, at once; see :meth:`Oven.ask`."""
+    for oven, temperature in targets.items():
+        oven.check_value(temperature)
+    put_checked(*(Asked(oven.setpoint, to, oven.setpoint_readback, 0.05) for oven, to in targets.items()))
 
 
 class Dwell:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from devices.move import number
-from devices.oven import Oven
+from devices.oven import Oven, ask_ovens
 
 if TYPE_CHECKING:
     from devices.reactor import FlowReactor
@@ -118,8 +118,7 @@ class Passage:
         """Send the ovens to the next condition, if there is one."""
         if self._leaves is not None:
             self.left = True
-            for oven, target in self._leaves.items():
-                oven.ask(target)
+            ask_ovens(self._leaves)
 
 
 class _Nothing:

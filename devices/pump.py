@@ -1,16 +1,17 @@
 """A syringe pump (Harvard Ultra records)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 
-from devices.move import Clock, Move, Progress, number, put_checked
+from devices.move import Asked, Clock, Move, Progress, number, put_checked
 from devices.signals import Command, Setpoint
 from devices.wall import wall_clock
 
-__all__ = ["SyringePump"]
+__all__ = ["SyringePump", "prepare_pumps"]
 
 _UNITS = "ul/min"
 _CLEAR_S = 10.0
@@ -32,7 +33,7 @@ class SyringePump(Device):
 
     status = Cpt(EpicsSignalRO, "STATUS", string=True, kind=Kind.normal, auto_monitor=True)
     flow_ul_min = Cpt(EpicsSignalRO, "IRATE:RBV", kind=Kind.normal, auto_monitor=True)
-    flow_setpoint = Cpt(Setpoint, "IRATE", kind=Kind.omitted)
+    flow_setpoint = Cpt(Setpoint, "IRATE", kind=Kind.omitted, auto_monitor=True)
     flow_units = Cpt(
         Setpoint, "IRATEUNITS:RBV", write_pv="IRATEUNITS", string=True, kind=Kind.config, auto_monitor=True
     )
@@ -78,25 +79,8 @@ class SyringePump(Device):
         SetpointRefusedError
             The pump took another flow, or none.
         """
-        self.prepare(flow_ul_min, volume_ul=volume_ul)
+        prepare_pumps({self: flow_ul_min}, volume_ul=volume_ul)
         self.run.put(1, wait=True)
-
-    def prepare(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
-        """Set flow and target volume for the next ``run``; a pump that runs takes them at once.
-
-        The unit comes first: a pump left in mL/min would run a thousand times too fast.
-
-        Raises
-        ------
-        SetpointRefusedError
-            The pump took another flow, or none.
-        """
-        if self.flow_units.get() != _UNITS:
-            self.flow_units.put(_UNITS, wait=True)
-        put_checked(self.flow_setpoint, flow_ul_min, self.flow_ul_min, tolerance=1e-3 * flow_ul_min + 1e-3)
-        target = volume_ul + number(self.infused_ul, use_monitor=False) if volume_ul else 0.0
-        if number(self.target_volume) != target:
-            self.target_volume.put(target, wait=True)
 
     def check_value(self, value: Any, **kwargs: Any) -> None:
         """Raise ValueError for anything but ``"drawn"`` and ``"filled"``."""
@@ -166,3 +150,25 @@ class SyringePump(Device):
         move, self._move = self._move, None
         if move is not None and not move.done:
             move.end(success=success)
+
+
+def prepare_pumps(flows_ul_min: Mapping[SyringePump, float], *, volume_ul: float = 0.0) -> None:
+    """Set flows and target volume of pumps for their next ``run``; one that runs takes them at once.
+
+    The unit comes first: a pump left in mL/min would run a thousand times too fast.
+
+    Raises
+    ------
+    SetpointRefusedError
+        A pump took another flow, or none.
+    """
+    for pump in flows_ul_min:
+        if pump.flow_units.get() != _UNITS:
+            pump.flow_units.put(_UNITS, wait=True)
+    put_checked(
+        *(Asked(pump.flow_setpoint, flow, pump.flow_ul_min, 1e-3 * flow + 1e-3) for pump, flow in flows_ul_min.items())
+    )
+    for pump in flows_ul_min:
+        target = volume_ul + number(pump.infused_ul, use_monitor=False) if volume_ul else 0.0
+        if number(pump.target_volume) != target:
+            pump.target_volume.put(target, wait=True)

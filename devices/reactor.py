@@ -12,9 +12,9 @@ from ophyd.utils import LimitError
 from devices.geometry import Geometry, Limits
 from devices.interlock import Interlock
 from devices.move import Clock, DidNotHappenError, Move, Progress, number
-from devices.oven import Dwell, Oven
+from devices.oven import Dwell, Oven, ask_ovens
 from devices.passage import APPROACH_K, Passage
-from devices.pump import SyringePump
+from devices.pump import SyringePump, prepare_pumps
 from devices.signals import Setpoint
 from devices.streams import SampleLoop, Stream
 from devices.wall import wall_clock
@@ -69,7 +69,7 @@ class FlowReactor(Device):
     standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config, auto_monitor=True)
     interlock = Cpt(Interlock, "Reactor:", kind=Kind.normal)
     loop = Cpt(SampleLoop, "Reactor:", kind=Kind.normal)
-    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.normal, add_prefix=(), write_access=False)
+    residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.hinted, add_prefix=(), write_access=False)
     made_at_nucleation = Cpt(AttributeSignal, "made_at.nucleation_c", kind=Kind.normal, add_prefix=())
     made_at_growth = Cpt(AttributeSignal, "made_at.growth_c", kind=Kind.normal, add_prefix=())
     chamber_ul = Cpt(AttributeSignal, "geometry.chamber_ul", kind=Kind.config, add_prefix=())
@@ -212,14 +212,13 @@ class FlowReactor(Device):
         if gap > APPROACH_K:
             self.to_solvent(number(self.standby_flow))
         self._ovens_travel = True
-        for oven, target in targets.items():
-            oven.ask(target)
+        ask_ovens(targets)
         pumps = self._prepare("Mixture", flow)
         self._await_ovens(move, targets, settled=gap > _FAR_K)
         before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
         self._start("Mixture", pumps)
         passage.begin()
-        self.pass_volume(move, passage.needed_ul(), before, "mixture", left=passage.left_ul)
+        self.pass_volume(move, passage.needed_ul(), flow, before, "mixture", left=passage.left_ul)
         self.made_at = passage
         self._note(passage, wanted)
 
@@ -256,17 +255,18 @@ class FlowReactor(Device):
             "Cd only": {self.pump_cd: 1.0},
             "Se only": {self.pump_se: 1.0},
         }[position]
-        for pump, part in shares.items():
-            pump.prepare(flow_ul_min * part)
+        prepare_pumps({pump: flow_ul_min * part for pump, part in shares.items()})
         return list(shares)
 
     def _start(self, position: str, pumps: Sequence[SyringePump]) -> None:
         """Let precursors flow instead of solvent."""
-        for pump in pumps:
-            pump.run.put(1, wait=True)
+        for pump in pumps[:-1]:
+            pump.run.put(1, wait=False)
+        # answered in their order: once for all pumps, as each is a round trip with liquid flowing
+        pumps[-1].run.put(1, wait=True)
         self.valve.put(position, wait=True)
         for pump in {self.pump_cd, self.pump_se, self.pump_solvent} - set(pumps):
-            pump.halt.put(1, wait=True)
+            pump.halt.put(1, wait=False)
 
     def to_solvent(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
         """Let solvent flow instead of the mixture, without end or for a volume; blocks for a few round trips."""
@@ -287,7 +287,7 @@ class FlowReactor(Device):
             self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
         else:
             self._start(position, pumps)
-        self.pass_volume(move, volume_ul, before, position.lower())
+        self.pass_volume(move, volume_ul, self.flush_flow_ul_min, before, position.lower())
         if solvent:
             self.pump_solvent.infuse(number(self.standby_flow))
 
@@ -295,12 +295,13 @@ class FlowReactor(Device):
         self,
         move: Move,
         target_ul: float,
+        flow_ul_min: float,
         before: Mapping[SyringePump, float],
         what: str,
         *,
         left: Callable[[float], float] | None = None,
     ) -> None:
-        """Wait until a volume has been delivered by pumps since their counters stood at ``before``.
+        """Wait until a volume has been delivered, at a flow, by pumps since their counters stood at ``before``.
 
         ``left`` tells from what has passed how much has still to, where that is not simply the rest.
 
@@ -309,7 +310,6 @@ class FlowReactor(Device):
         DidNotHappenError
             It has not within three times as long as it should take; the message says what the pumps do.
         """
-        flow = sum(number(pump.flow_ul_min, use_monitor=False) for pump in before)
         still = left or (lambda passed_ul: target_ul - passed_ul)
 
         def passed() -> float:
@@ -318,12 +318,12 @@ class FlowReactor(Device):
         def progress() -> Progress:
             gone = passed()
             rest = max(still(gone), 0.0)
-            return Progress(f"{self.name} {what}", 0.0, gone, gone + rest, "µL", 60.0 * rest / flow)
+            return Progress(f"{self.name} {what}", 0.0, gone, gone + rest, "µL", 60.0 * rest / flow_ul_min)
 
         try:
             move.until(
                 lambda: still(passed()) <= 0.0,
-                timeout_s=3 * 60.0 * target_ul / flow + (_SETTLE_S if left else 60.0),
+                timeout_s=3 * 60.0 * target_ul / flow_ul_min + (_SETTLE_S if left else 60.0),
                 what=f"the passage of {target_ul:.0f} µL of {what}",
                 progress=progress,
             )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ophyd import Device
 from ophyd.utils import LimitError
 
-from devices.move import Clock, Move, Progress, number, put_checked
+from devices.move import Asked, Clock, Move, Progress, number, put_checked
 from devices.wall import wall_clock
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Cell(Device):
 
     def _go(self, move: Move, temperature: float) -> None:
         station = cast("SaxsDetector", self.parent)
-        put_checked(station.cell_setpoint, temperature, station.cell_setpoint, tolerance=0.05)
+        put_checked(Asked(station.cell_setpoint, temperature, station.cell_setpoint, 0.05))
         if temperature == 0.0:
             return
         initial = number(station.cell_temperature)

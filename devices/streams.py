@@ -98,4 +98,4 @@ class SampleLoop(Device):
         before = {pump: number(pump.infused_ul, use_monitor=False)}
         # a thousandth more, so that its rounding can't keep the injection from ending
         pump.infuse(reactor.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
-        reactor.pass_volume(move, volume_ul, before, f"fraction {fraction}")
+        reactor.pass_volume(move, volume_ul, reactor.flush_flow_ul_min, before, f"fraction {fraction}")

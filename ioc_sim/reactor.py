@@ -7,6 +7,7 @@ from ioc_sim.records import Command, Reading, Setting, Spec
 
 __all__ = ["REACTOR_RECORDS", "SIM_RECORDS", "ReactorModel"]
 
+_SHUTTER = ("Closed", "Open")
 VALVE_POSITIONS = ("Mixture", "Cd only", "Se only", "Solvent", "Sample loop")
 
 
@@ -48,6 +49,15 @@ class ReactorModel:
     def ring_current_ma(self) -> float:
         """Current in the storage ring, mA."""
         return self._twin.beam.ring_current_ma(self._twin.clock_s)
+
+    @property
+    def front_end(self) -> str:
+        """Shutter of the beamline's front end: ``Closed`` or ``Open``."""
+        return _SHUTTER[self._twin.beam.front_end_open]
+
+    @front_end.setter
+    def front_end(self, value: str) -> None:
+        self._twin.beam.front_end_open = value == "Open"
 
     @property
     def pressure_bar(self) -> float:
@@ -119,6 +129,7 @@ REACTOR_RECORDS: tuple[Spec, ...] = (
     Setting("Valve", "valve", "What flows into the reactor", choices=VALVE_POSITIONS, readback=""),
     Setting("SampleLoop", "sample_loop", "What the sample loop holds", choices=FRACTIONS, readback=""),
     Reading("RingCurrent", "ring_current_ma", "Storage ring current", units="mA"),
+    Setting("FrontEnd", "front_end", "Front-end shutter", choices=_SHUTTER, readback="", always=True),
     Setting(
         "StandbyFlow", "standby_flow", "Keep-alive flow of solvent",
         units="uL/min", limits=(0.0, 10000.0), readback="",

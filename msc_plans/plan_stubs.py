@@ -20,6 +20,7 @@ __all__ = [
     "begin_reach",
     "collect",
     "compute",
+    "dark_and_reference",
     "drop_event",
     "flush",
     "is_tripped",
@@ -101,6 +102,11 @@ def take_dark_and_reference(reactor: Reactor, spectrometer: SpectrometerLike) ->
     reactor, spectrometer
         The devices.
     """
+    yield from safely(dark_and_reference(reactor, spectrometer), reactor, spectrometer)
+
+
+def dark_and_reference(reactor: Reactor, spectrometer: SpectrometerLike) -> MsgGenerator[None]:
+    """Steps of :func:`take_dark_and_reference`, for plans that make the reactor safe themselves."""
     yield from bps.checkpoint()
     yield from bps.abs_set(spectrometer.light, "On", group="reference")
     yield from bps.abs_set(reactor.solvent, FLUSH_VOLUMES, group="reference")
@@ -129,6 +135,10 @@ def flush(reactor: Reactor, volumes: float = FLUSH_VOLUMES) -> MsgGenerator[None
         A number of volumes that can't be flushed; nothing has moved.
     """
     reactor.solvent.check_value(volumes)
+    yield from safely(_flush(reactor, volumes), reactor)
+
+
+def _flush(reactor: Reactor, volumes: float) -> MsgGenerator[None]:
     yield from bps.checkpoint()
     yield from bps.abs_set(reactor.solvent, volumes, wait=True)
 
@@ -149,8 +159,13 @@ def standby(reactor: Reactor) -> MsgGenerator[None]:
     reactor
         The reactor.
     """
-    yield from _ovens_to_standby(reactor)
-    yield from flush(reactor, SAFE_FLUSH_VOLUMES)
+
+    def steps() -> MsgGenerator[None]:
+        yield from bps.checkpoint()
+        yield from _ovens_to_standby(reactor)
+        yield from _flush(reactor, SAFE_FLUSH_VOLUMES)
+
+    yield from safely(steps(), reactor)
 
 
 def is_tripped(reactor: Reactor) -> MsgGenerator[bool]:

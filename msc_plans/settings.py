@@ -111,6 +111,7 @@ class Suspender(BaseModel):
 def _suspenders() -> list[Suspender]:
     return [
         Suspender(pv=":Reactor:RingCurrent", below=20.0, resume=50.0, why="the storage ring has no beam"),
+        Suspender(pv=":Reactor:FrontEnd", below=0.5, resume=0.5, why="the front-end shutter is closed"),
         Suspender(pv=":Reactor:Pressure", above=15.0, resume=12.0, why="the pressure is high: a clog?"),
         Suspender(pv=":Reactor:Interlock", above=0.5, resume=0.5, why="the interlock is tripped"),
         Suspender(pv=":Oven:Nucleation:LOOP1:PV:RBV", above=360.0, resume=355.0, why="the nucleation oven is too hot"),

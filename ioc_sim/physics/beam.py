@@ -1,7 +1,7 @@
 """X-ray beam at the SAXS cell: ring current, shutter, monitors, photon energy and the cell's temperature.
 
 ring current  I(t) = I₀ exp(-(t mod fill)/τ): top-up to I₀ every ``fill_every_h``; 0 while the beam is lost
-flux          Φ₀ I/I₀ on the cell, 0 with the shutter closed
+flux          Φ₀ I/I₀ on the cell, 0 with its shutter or that of the front end closed
 I0            monitor between shutter and cell, 10⁻⁶ counts a photon, with white noise of ``monitor_noise``
 I1            diode in the beam stop behind the cell: the same of Φ × transmission
 cell          dT/dt = (target - T)/lag; the target is its setpoint, or the growth oven's temperature with setpoint 0
@@ -41,6 +41,8 @@ class Beam:
     ----------
     shutter_open : bool
         Whether the beam reaches the cell.
+    front_end_open : bool
+        Whether it reaches the beamline at all; not the beamline's to say.
     lost : bool
         The ring has no beam (fault).
     cell_temperature_c : float
@@ -51,6 +53,7 @@ class Beam:
         self._model = model
         self._rng = rng
         self.shutter_open = False
+        self.front_end_open = True
         self.lost = False
         self.cell_temperature_c = ambient_c
         self._cell_setpoint_c = 0.0
@@ -83,7 +86,7 @@ class Beam:
 
     def flux_ph_s(self, clock_s: float) -> float:
         """Photons a second on the cell."""
-        if not self.shutter_open:
+        if not (self.shutter_open and self.front_end_open):
             return 0.0
         return self._model.flux_ph_s * self.ring_current_ma(clock_s) / self._model.ring_current_ma
 

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``msc plan``; returns the exit code."""
     from msc_plans import plans
+    from msc_plans.plans.preflight import number_of
 
     known = {
         name: getattr(plans, name) for name in plans.__all__ if name not in ("CampaignFailedError", "msc_campaign")
@@ -45,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(told))
     else:
-        print(f"{args.plan}: can be done, {told['runs']} runs, {told['moves']} moves, {told['exposures']} exposures")
+        counted = ", ".join(number_of(told[f"{one}s"], one) for one in ("run", "move", "exposure"))
+        print(f"{args.plan}: can be done, {counted}")
         if "forecast" in told:
             print(f"  {told['forecast']}")
     return 0

@@ -97,7 +97,7 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
         max_conditions : int
             At the most, with those measured before a resume.
         max_hours, max_ml
-            Time and mixture that may be used; none: any.
+            Time, h, and mixture, mL, that may be used; none: any.
         failures_allowed : int
             Conditions in a row that may fail.
         saxs

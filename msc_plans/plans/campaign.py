@@ -4,7 +4,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import bluesky.plan_stubs as bps
@@ -16,9 +16,10 @@ from msc_plans.plan_stubs import compute, is_tripped, make_safe, safely, wait_fo
 from msc_plans.plans.check import check_choice, check_count, check_flag
 from msc_plans.plans.measure import SCHEMA_VERSION, Why, arm, bring_up_steps, check_exposure, condition_run
 from msc_plans.plans.person import Decision, decide
-from msc_plans.plans.preflight import now
+from msc_plans.plans.preflight import now, progress
 from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
 from msc_plans.plans.resume import Past, read_past
+from msc_plans.plans.schedule import Pace
 from msc_plans.plans.series import CampaignFailedError, exposure_of
 from msc_plans.protocols import AnalysisFailedError, History, Publish, Reactor, Results, SaxsLike, SpectrometerLike
 
@@ -169,6 +170,8 @@ class _Campaign:
     refills: Refill
     past: Past = Past()  # noqa: RUF009  it is frozen
     alarm: str = ""
+    seconds: list[float] = field(default_factory=list)
+    """What each condition of this session was reckoned to take."""
 
     def learn_the_past(self, history: History) -> MsgGenerator[None]:
         """Hand the advisor what is stored; analyse what was measured but not analysed."""
@@ -204,9 +207,8 @@ class _Campaign:
         ovens = (first.nucleation_temperature, first.growth_temperature)
         yield from bring_up_steps(self.reactor, self.spectrometer, *ovens)
         for number in range(self.past.count + 1, max_conditions + 1):
-            print(f"condition {number} of at most {max_conditions}: {decision.condition}", flush=True)
             try:
-                yield from self._measure(decision)
+                yield from self._measure(decision, number, max_conditions)
                 failed_in_a_row = 0
             except (FailedStatus, AnalysisFailedError, TimeoutError) as error:
                 if (yield from is_tripped(self.reactor)):
@@ -263,10 +265,21 @@ class _Campaign:
             rejected = suggestions[0]
             yield from compute(self.worker, lambda rejected=rejected: self.advisor.register_failures([rejected]))
 
-    def _measure(self, decision: Decision) -> MsgGenerator[None]:
+    def _show(self, number: int, most: int, here: Condition, condition: Condition, exposure_s: float) -> None:
+        """Say which condition is next, and how long it takes with those after it, each as long as those so far."""
+        pace = Pace.of(self.reactor)
+        self.seconds.append(pace.seconds(here, condition, exposure_s, known_ahead=False))
+        # the way to the first one, from cold, is of no use to know the others by
+        known = self.seconds[1:] or [pace.seconds(condition, condition, exposure_s)]
+        left_s = self.seconds[-1] + (most - number) * sum(known) / len(known)
+        shown = progress(number - 1, most, left_s)
+        print(f"{shown}; condition {number} of at most {most}: {condition}", flush=True)
+
+    def _measure(self, decision: Decision, number: int, most: int) -> MsgGenerator[None]:
         condition = decision.condition
         exposure_s = yield from exposure_of(self.spectrometer, self.saxs, self.frame_exposure_s)
         here = yield from now(self.reactor, condition.residence_time)
+        self._show(number, most, here, condition, exposure_s)
         yield from refill_if_needed(self.reactor, here, condition, exposure_s, self.refills)
         # an advisor that can compute in advance does so while ovens travel and the reactor flushes
         preparing = self.worker.submit(self._prepare)

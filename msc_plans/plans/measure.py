@@ -10,7 +10,7 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import FailedStatus, MsgGenerator, RunEngineControlException, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import begin_reach, drop_event, is_tripped, read_stream, safely, take_dark_and_reference
+from msc_plans.plan_stubs import begin_reach, dark_and_reference, drop_event, is_tripped, read_stream, safely
 from msc_plans.plans.check import check_choice, check_count, check_flag, check_number, check_texts
 from msc_plans.plans.preflight import now, preflight
 from msc_plans.plans.refill import REFILLS, refill_if_needed, require_filled
@@ -157,7 +157,7 @@ def bring_up_steps(
     yield from bps.wait("ovens")
     if prime_volumes:
         yield from bps.abs_set(reactor.mixture, prime_volumes, wait=True)
-    yield from take_dark_and_reference(reactor, spectrometer)
+    yield from dark_and_reference(reactor, spectrometer)
 
 
 @plan
@@ -192,7 +192,7 @@ def measure_condition(
     nucleation_temperature, growth_temperature : float
         °C; either may be the hotter.
     residence_time : float
-        Seconds in chamber and coil.
+        In chamber and coil, s.
     num : int
         Events in the primary stream.
     saxs

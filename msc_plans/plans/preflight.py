@@ -15,6 +15,7 @@ __all__ = ["Forecast", "forecast", "preflight"]
 
 _REFERENCE_VOLUMES = 3.0
 _SPARE = 1.05
+_BAR = 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,18 @@ class Forecast:
         used = ", ".join(f"{name} {volume / 1e3:.1f} mL" for name, volume in self.used_ul.items())
         filled = [f"{name} {count}×" for name, count in self.refills.items() if count]
         refills = f"; refill {', '.join(filled)}" if filled else ""
-        return f"{self.conditions} conditions, about {duration(self.seconds)}; {used}{refills}"
+        return f"{number_of(self.conditions, 'condition')}, about {duration(self.seconds)}; {used}{refills}"
+
+
+def progress(done: int, total: int, left_s: float) -> str:
+    """Return a bar of conditions with the time that is left: ``[#####...............] about 24 min left``."""
+    filled = _BAR * done // total
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] about {duration(left_s)} left"
+
+
+def number_of(count: int, what: str) -> str:
+    """Return how many of something: ``1 run``, ``2 runs``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

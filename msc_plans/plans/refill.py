@@ -1,19 +1,19 @@
 """Fill syringes, by hand or by drawing from their reservoirs, and know when they must be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import ask_person
+from msc_plans.plan_stubs import ask_person, safely
 from msc_plans.plans.check import check_choice, check_words
 from msc_plans.plans.preflight import syringes
 from msc_plans.plans.schedule import Pace
 from msc_plans.protocols import Reactor
 
-__all__ = ["REFILLS", "Refill", "refill", "refill_if_needed", "require_filled"]
+__all__ = ["REFILLS", "Refill", "refill", "refill_if_needed", "require_filled", "require_volumes"]
 
 Refill = Literal["ask", "draw"]
 """``ask`` a person and wait until the plan is resumed, or ``draw`` from the reservoirs."""
@@ -46,7 +46,12 @@ def refill(
     known = syringes(reactor)
     check_words("liquids", liquids, known)
     check_choice("how", how, REFILLS)
-    pumps = [known[name] for name in liquids]
+    yield from safely(_fill(reactor, liquids, how), reactor)
+
+
+def _fill(reactor: Reactor, liquids: Sequence[str], how: Refill) -> MsgGenerator[None]:
+    """Steps of :func:`refill`, for plans that make the reactor safe themselves."""
+    pumps = [syringes(reactor)[name] for name in liquids]
     if how == "ask":
         yield from ask_person(f"fill the syringes of {', '.join(liquids)}")
     yield from bps.checkpoint()
@@ -68,7 +73,7 @@ def refill_if_needed(
         if left < need[name]:
             empty.append(name)
     if empty:
-        yield from refill(reactor, empty, how)
+        yield from _fill(reactor, empty, how)
 
 
 def require_filled(reactor: Reactor, condition: Condition, exposure_s: float) -> MsgGenerator[None]:
@@ -82,10 +87,21 @@ def require_filled(reactor: Reactor, condition: Condition, exposure_s: float) ->
     pace = Pace.of(reactor)
     mixture = pace.mixture_ul(condition, condition, exposure_s)
     need = {"Cd": pace.cd_fraction * mixture, "Se": (1 - pace.cd_fraction) * mixture}
+    yield from require_volumes(reactor, need, str(condition))
+
+
+def require_volumes(reactor: Reactor, need_ul: Mapping[str, float], what: str) -> MsgGenerator[None]:
+    """Refuse what takes more of a liquid, µL, than its syringe holds.
+
+    Raises
+    ------
+    ValueError
+        A syringe that must be filled first, with what it holds.
+    """
     for name, pump in syringes(reactor).items():
         left = yield from bps.rd(pump.content_ul)
-        if left < need.get(name, 0.0):
+        if left < need_ul.get(name, 0.0):
             raise ValueError(
-                f"the syringe of {name} holds {left:.0f} µL, and {condition} takes {need[name]:.0f} µL; "
+                f"the syringe of {name} holds {left:.0f} µL, and {what} takes {need_ul[name]:.0f} µL; "
                 f"fill it: refill(reactor, ['{name}'])"
             )

@@ -9,6 +9,7 @@ from bluesky.utils import MsgGenerator, plan
 from msc_plans.plan_stubs import ask_person, read_stream, safely
 from msc_plans.plans.check import as_numbers, check_words
 from msc_plans.plans.measure import Why, arm, check_exposure, recorded
+from msc_plans.plans.refill import require_volumes
 from msc_plans.protocols import Reactor, SaxsLike
 
 __all__ = ["mesophase_scan", "saxs_calibrate"]
@@ -148,7 +149,7 @@ def mesophase_scan(
     Raises
     ------
     ValueError
-        A liquid or temperature that can't be had; nothing has moved.
+        A liquid or temperature that can't be had, or a syringe without enough to fill the cells; nothing has moved.
     """
     streams = {"Mixture": reactor.mixture, "Cd only": reactor.cd_only, "Se only": reactor.se_only}
     check_words("liquids", liquids, streams)
@@ -163,6 +164,11 @@ def mesophase_scan(
             raise ValueError(f"cell temperature {temperature:g} °C: it must be above 0 (0 follows the growth oven)")
     check_exposure(frame_exposure_s, num)
     why = Why("mesophase_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
+    filling_ul = _VOLUMES * reactor.geometry.swept_ul * len(temperatures)
+    share = reactor.geometry.cd_fraction
+    shares = {"Mixture": (share, 1.0 - share), "Cd only": (1.0, 0.0), "Se only": (0.0, 1.0)}
+    cd_ul, se_ul = (filling_ul * sum(shares[liquid][part] for liquid in liquids) for part in (0, 1))
+    yield from require_volumes(reactor, {"Cd": cd_ul, "Se": se_ul}, "mesophase_scan")
 
     def fill(liquid: str, temperature: float) -> MsgGenerator[None]:
         yield from bps.abs_set(reactor.nucleation, oven_temperature, group="fill")

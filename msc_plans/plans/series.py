@@ -13,7 +13,7 @@ from msc_plans.condition import Condition
 from msc_plans.plan_stubs import is_tripped, safely
 from msc_plans.plans.check import check_choice, check_count
 from msc_plans.plans.measure import Why, arm, check_run, condition_run, require_dark_and_reference
-from msc_plans.plans.preflight import duration, forecast, now, preflight
+from msc_plans.plans.preflight import forecast, now, preflight, progress
 from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
 from msc_plans.plans.schedule import Pace, cheapest_order
 from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
@@ -122,7 +122,7 @@ def series(
         for done, (number, condition) in enumerate(zip(numbers, ordered, strict=True)):
             rest = ordered[done:]
             left = forecast(rest, pace, exposure_s=exposure_s, start=place).seconds
-            print(f"  {done + 1} of {len(ordered)}: {condition}; {duration(left)} left", flush=True)
+            print(f"{progress(done, len(ordered), left)}; {done + 1} of {len(ordered)}: {condition}", flush=True)
             yield from refill_if_needed(reactor, place, condition, exposure_s, refills)
             run = condition_run(
                 reactor,

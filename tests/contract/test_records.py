@@ -20,8 +20,8 @@ SPEC_PLAIN = (
     "OUTPUT SAMPLE X_AXIS REFERENCE DARK"
 )
 REACTOR = (
-    "Pressure Interlock InterlockReset InterlockMessage Valve SampleLoop RingCurrent StandbyFlow StandbyTemperature "
-    "Heartbeat HeartbeatTimeout"
+    "Pressure Interlock InterlockReset InterlockMessage Valve SampleLoop RingCurrent FrontEnd StandbyFlow "
+    "StandbyTemperature Heartbeat HeartbeatTimeout"
 )
 DESIGNED = [
     *(f"{pump}{name}{end}" for pump in PUMPS for name in PUMP_PLAIN.split() for end in ("", ":RBV")),

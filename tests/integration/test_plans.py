@@ -1,9 +1,11 @@
 """Plans under a real RunEngine on the soft IOC: documents, stopping, safety."""
 
+import re
 import threading
 
 import event_model
 import pytest
+from bluesky.callbacks.best_effort import BestEffortCallback
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 
 from msc_plans.plans import bring_up, make_safe, measure_condition, take_dark_and_reference
@@ -32,6 +34,23 @@ def measure_until_paused(ready, reactor, spectrometer, nucleation_temperature):
     with pytest.raises(RunEngineInterrupted):
         ready(measure_condition(reactor, spectrometer, nucleation_temperature, 110.0, 14.0))
     watcher.join()
+
+
+def test_the_hints_make_a_table_of_where_the_liquid_was_made(ready, reactor, spectrometer, capsys):
+    best_effort = BestEffortCallback()
+    best_effort.disable_plots()
+    ready.subscribe(best_effort)
+    ready(measure_condition(reactor, spectrometer, *CONDITION))
+    shown = capsys.readouterr().out
+    (head,) = [line for line in shown.splitlines() if "seq_num" in line]
+    columns = [word.strip() for word in head.strip("|").split("|")]
+    assert columns == [
+        "seq_num",
+        "time",
+        *(f"reactor_{name}" for name in ("nucleation_reading", "growth_reading", "residence_time")),
+    ]
+    row = next(line for line in shown.splitlines() if re.match(r"\|\s+1 \|", line)).strip("|").split("|")
+    assert [float(number) for number in row[2:]] == pytest.approx(CONDITION, abs=1.0)
 
 
 def test_one_condition_is_one_valid_run_with_its_streams(ready, reactor, spectrometer):

@@ -2,9 +2,10 @@
 
 import threading
 
+import bluesky.plan_stubs as bps
 import pytest
 from bluesky.utils import RunEngineInterrupted
-from ophyd import EpicsSignal
+from ophyd import EpicsSignal, Signal
 
 from msc_plans.cli.suspend import Suspending
 from msc_plans.plans import make_safe, measure_condition, take_dark_and_reference
@@ -15,11 +16,17 @@ WHY = "the storage ring has no beam"
 
 
 @pytest.fixture
-def beam(ioc):
+def beam(reactor):
     """Switch the beam off and on again."""
     record = EpicsSignal("MSC:Sim:Fault:BeamLost", name="beam_lost", string=True, put_complete=True)
     record.wait_for_connection(timeout=20)
-    yield lambda lost: record.put("On" if lost else "Off", wait=True)
+
+    def switch(lost):
+        record.put("On" if lost else "Off", wait=True)
+        # the ring follows with the next tick, until when a plan would begin
+        wait_until(lambda: (reactor.ring_current.get(use_monitor=False) == 0.0) == lost, what="the ring's current")
+
+    yield switch
     record.put("Off", wait=True)
 
 
@@ -62,10 +69,11 @@ def test_without_beam_a_plan_waits_and_goes_on_with_the_right_liquid(ready, reac
 
 def test_a_plan_that_begins_without_beam_says_why_it_waits(ready, reactor, spectrometer, beam, capsys):
     beam(True)
+    seen = []
 
     def bring_it_back():
         wait_until(lambda: WHY in capsys.readouterr().out, what="the reason")
-        assert reactor.valve.get() == "Solvent"
+        seen.append(reactor.valve.get())
         beam(False)
 
     thread = threading.Thread(target=bring_it_back)
@@ -73,6 +81,53 @@ def test_a_plan_that_begins_without_beam_says_why_it_waits(ready, reactor, spect
     ready(measure_condition(reactor, spectrometer, 130.0, 128.0, 14.0))
     thread.join()
     assert ready.state == "idle"
+    assert seen == ["Solvent"]
+
+
+VALUES = {  # bad and good
+    ":Reactor:RingCurrent": (19.0, 51.0),
+    ":Reactor:FrontEnd": (0, 1),
+    ":Reactor:Pressure": (15.1, 11.9),
+    ":Reactor:Interlock": (1, 0),
+    ":Oven:Nucleation:LOOP1:PV:RBV": (361.0, 354.0),
+    ":Oven:Growth:LOOP1:PV:RBV": (361.0, 354.0),
+}
+
+
+def test_every_suspender_of_the_settings_finds_its_record_and_a_reactor_at_rest_suspends_nothing(RE, ioc):
+    suspending = Suspending(Settings(connect_timeout_s=20.0))
+    RE.preprocessors.append(suspending)
+    RE(bps.null())
+    assert len(suspending.suspenders) == len(VALUES)
+    for one in suspending.suspenders:
+        one._sig.destroy()
+
+
+@pytest.mark.parametrize("told", Settings().suspenders, ids=lambda told: told.pv)
+def test_each_suspender_of_the_settings_holds_a_plan_and_says_why(RE, monkeypatch, capsys, told):
+    bad, good = VALUES[told.pv]
+    record = Signal(name=told.pv, value=good)
+    record.put(bad)  # as a record says it to who subscribes
+    monkeypatch.setattr("msc_plans.cli.suspend.EpicsSignalRO", lambda *_, **__: record)
+    RE.preprocessors.append(Suspending(Settings(suspenders=[told.model_copy(update={"wait_s": 0.0})])))
+    seen = []
+
+    def mend():
+        wait_until(lambda: told.why in capsys.readouterr().out, what="the reason")
+        seen.append("suspended")
+        record.put(good)
+
+    thread = threading.Thread(target=mend)
+    thread.start()
+
+    def plan():
+        yield from bps.checkpoint()
+        yield from bps.sleep(0.2)
+        seen.append("measured")
+
+    RE(plan())
+    thread.join()
+    assert seen == ["suspended", "measured"]
 
 
 def test_nothing_holds_up_what_makes_the_reactor_safe(ready, reactor, spectrometer, beam):

@@ -9,7 +9,7 @@ import yaml
 from msc_plans.cli.manager import ManagerError
 from tests.conftest import wait_until
 from tests.system.queue_server import CONDITION, DEVICES, Agent, msc, served
-from tests.unit.test_queue_profile import LISTS, MEASURING, SAFE
+from tests.unit.test_queue_profile import BAD, GOOD, LISTS, MEASURING, SAFE
 
 REACTOR = {"reactor": "reactor"}
 SHORT = {"nucleation_temperature": 130.0, "growth_temperature": 130.0}
@@ -80,6 +80,16 @@ def test_bad_parameters_are_refused_when_they_are_added(queue, name, kwargs, say
         queue.add(name, **kwargs)
     with pytest.raises(ManagerError, match="not in the list of allowed plans"):
         queue.add(name, group="observer", **kwargs)
+
+
+def test_bad_parameters_of_every_plan_are_refused_and_nothing_is_queued(queue):
+    assert {name for name, *_ in BAD} >= MEASURING | SAFE | {"saxs_calibrate"}
+    for name, bad, says in BAD:
+        if "residence_time" in bad:  # the bounds of another reactor
+            bad = {"residence_time": 1e6} if bad["residence_time"] else bad
+        with pytest.raises(ManagerError, match=says):
+            queue.add(name, **(REACTOR | GOOD[name] | bad))
+    assert queue.ask("queue_get")["items"] == []
 
 
 def test_what_no_form_can_refuse_fails_before_anything_moves(queue):

@@ -55,6 +55,12 @@ def test_shutter_is_closed_at_first_and_darkens_both_monitors(model):
     assert beam.ring_current_ma(0.0) > 0.0
 
 
+def test_a_closed_front_end_darkens_the_cell_though_the_ring_is_full(beam):
+    beam.front_end_open = False
+    assert beam.flux_ph_s(10.0) == beam.i0(10.0) == 0.0
+    assert beam.ring_current_ma(10.0) > 0.0
+
+
 def test_lost_beam(beam):
     beam.lost = True
     assert beam.ring_current_ma(10.0) == beam.flux_ph_s(10.0) == beam.i0(10.0) == 0.0

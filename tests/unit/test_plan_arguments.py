@@ -115,6 +115,7 @@ def check_messages(messages):
         match msg.command:
             case "open_run":
                 assert not run_is_open
+                assert {"purpose", "sample", "lots", "campaign_uid", "trial_id", "schema_version"} <= set(msg.kwargs)
                 run_is_open, checkpoint = True, False
             case "close_run":
                 assert run_is_open

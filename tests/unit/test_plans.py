@@ -1,11 +1,15 @@
 """Plans by their messages: order, refusals before anything moves, safety."""
 
+import itertools
+import re
 from concurrent.futures import Future
+from functools import partial
 
 import pytest
 from bluesky.simulators import assert_message_and_return_remaining
-from bluesky.utils import FailedStatus, RequestAbort
+from bluesky.utils import FailedStatus, RequestAbort, RequestStop
 
+from msc_plans import plans
 from msc_plans.plan_stubs import UNSUSPENDED, wait_for_future
 from msc_plans.plans import (
     CampaignFailedError,
@@ -24,7 +28,7 @@ from msc_plans.plans import (
     standby,
 )
 from tests.unit.fakes import close_of, fail_once, failed, moved, sets
-from tests.unit.plans import ListAdvisor, campaign
+from tests.unit.plans import ListAdvisor, all_plans, campaign
 
 
 def test_measure_condition_reaches_it_before_it_collects(simulator, reactor, spectrometer):
@@ -135,6 +139,30 @@ def test_a_step_of_make_safe_that_fails_does_not_keep_the_others_from_being_done
 def test_a_late_failure_does_not_keep_make_safe_from_any_step(simulator, reactor, spectrometer):
     simulator.simulate(make_safe(reactor, spectrometer), fail_once("set", obj=reactor.growth.setpoint))
     assert set(SAFE) <= set(sets(simulator.messages))
+
+
+@pytest.mark.parametrize("name", sorted(set(plans.__all__) - {"CampaignFailedError", "make_safe"}))
+def test_whatever_ends_a_plan_at_any_message_the_reactor_is_made_safe(simulator, reactor, spectrometer, saxs, name):
+    few = {"cell_temperatures": [25.0]} if name == "mesophase_scan" else {}
+    plan = partial(all_plans(reactor, spectrometer, saxs)[name], **few)
+    messages = simulator.simulate(plan())
+    has = {msg.obj for msg in messages}
+    # a campaign makes it safe at its end: there a step that fails is done again
+    number = next((at for at, msg in enumerate(messages) if msg.args == (UNSUSPENDED,)), len(messages))
+    ends = (RuntimeError("the lamp exploded"), RequestAbort(), RequestStop())
+    begun = 0
+    for at in range(number):
+        count = itertools.count()
+        with pytest.raises(type(ends[at % 3])):
+            simulator.simulate(plan(), lambda msg, at=at, count=count: ends[at % 3] if next(count) == at else None)
+        if not moved(simulator.messages[:at]):
+            continue
+        begun += 1
+        told = sets(simulator.messages[at:])
+        assert [one for one in told if one in SAFE][-5:] == SAFE, f"message {at} of {number}"
+        for device in {spectrometer, saxs} & has:
+            assert (device.shutter.name, "Closed") in told
+    assert begun >= number // 2 or name in ("flush", "refill", "standby")
 
 
 def test_make_safe_leaves_a_tripped_reactor_to_its_interlock(simulator, reactor, spectrometer):
@@ -254,6 +282,21 @@ def test_the_detector_is_staged_once_for_a_scan(simulator, reactor, spectrometer
     assert happened.count("trigger saxs") == 2
 
 
+def test_scans_and_campaigns_show_how_far_they_are_and_what_is_left(simulator, reactor, spectrometer, capsys):
+    simulator.simulate(nucleation_temperature_scan(reactor, spectrometer, [280, 290, 300, 310], 14))
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    bars = [f"[{'#' * n}{'.' * (20 - n)}]" for n in (0, 5, 10, 15)]
+    assert [line[:22] for line in shown] == bars
+    assert shown[1].endswith("; 2 of 4: 290 °C → 230 °C, 14 s")
+    left = re.search(r"about (\d+) s left", shown[3])
+    # 10 K at 60 K/min, of which 7 s are saved as the mixture starts early; 480 µL at 1078 µL/min, and the spectra
+    assert 27 < float(left[1]) < 45
+    simulator.simulate(campaign(reactor, spectrometer, max_conditions=2))
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    assert [line[:22] for line in shown] == [bars[0], bars[2]]
+    assert shown[1].endswith(" min left; condition 2 of at most 2: 300 °C → 250 °C, 14 s")
+
+
 # -- syringes
 
 
@@ -262,6 +305,15 @@ def test_a_syringe_without_enough_for_one_condition_is_named_before_anything_mov
     with pytest.raises(ValueError, match=r"the syringe of Se holds 3 µL, .* takes \d+ µL; fill it"):
         simulator.simulate(measure_condition(reactor, spectrometer, 280, 270, 14))
     assert moved(simulator.messages) == []
+
+
+def test_a_mesophase_scan_is_refused_where_a_syringe_can_not_fill_the_cells(simulator, reactor, saxs):
+    # three times 3 swept volumes of 321.5 µL, of Cd alone and as half of the mixture
+    simulator.answers["reactor_pump_cd_content_ul"] = 4300.0
+    with pytest.raises(ValueError, match=r"the syringe of Cd holds 4300 µL, and mesophase_scan takes 4340 µL; fill it"):
+        simulator.simulate(mesophase_scan(reactor, saxs))
+    assert moved(simulator.messages) == []
+    simulator.simulate(mesophase_scan(reactor, saxs, ["Mixture", "Se only"]))
 
 
 def test_an_empty_syringe_is_filled_by_a_person_or_from_its_reservoir(simulator, reactor, spectrometer):

@@ -1,5 +1,6 @@
 """What the queueserver is told of plans, devices and groups; ``python -m tests.unit.test_queue_profile`` writes it."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,6 +92,29 @@ def test_every_parameter_is_described_and_typed(lists):
             assert {"description", "annotation"} <= set(parameter), (plan["name"], parameter["name"])
 
 
+UNITS = {"°C", "K", "s", "ms", "h", "mL", "volumes"}
+
+
+def test_every_number_has_its_unit_and_bounds(lists):
+    for plan in lists["existing_plans"].values():
+        for one in plan["parameters"]:
+            kind = one["annotation"]["type"]
+            if "float" not in kind and "int" not in kind:
+                continue
+            where = (plan["name"], one["name"])
+            assert "min" in one, where
+            if "float" in kind:
+                words = set(re.findall(r"[\w°]+", one["description"]))
+                assert words & UNITS, (*where, one["description"])
+
+
+def test_all_but_what_must_be_chosen_has_a_default(lists):
+    chosen = {"reactor", "spectrometer", "saxs", "nucleation_temperature", "growth_temperature", "residence_time"}
+    for plan in lists["existing_plans"].values():
+        without = {one["name"] for one in plan["parameters"] if "default" not in one}
+        assert without <= chosen, plan["name"]
+
+
 SPECTRA = {"spectrometer": "spectrometer"}
 CONDITION = {"nucleation_temperature": 280, "growth_temperature": 270.0, "residence_time": 14}
 GOOD = {
@@ -154,8 +178,6 @@ def test_good_parameters_of_every_plan_are_taken(lists):
 
 @pytest.mark.parametrize(("name", "bad", "says"), BAD)
 def test_bad_parameters_are_refused_when_they_are_queued(lists, name, bad, says):
-    import re
-
     assert re.search(says, refusal(lists, name, **(GOOD[name] | bad))), "it says what is wrong"
 
 
