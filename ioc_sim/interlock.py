@@ -2,7 +2,8 @@
 
 It trips on an oven above its limit or without a reading, on pressure above its limit, on a heartbeat that
 has not come for longer than ``HeartbeatTimeout``, and when the IOC starts again while a heartbeat was watched: pumps
-have stopped then under a session that thinks they run. What a trip does, with the valve at solvent in every case:
+have stopped then under a session that thinks they run. What a trip does, with the valve at solvent and the X-ray
+shutter closed in every case:
 
 =============  ===========  =============  ================
 cause          precursors   solvent        heaters
@@ -124,6 +125,7 @@ class Interlock:
         solvent.target_rate_ul_min = self.standby_flow_ul_min
         solvent.infuse()
         twin.valve = "Solvent"
+        twin.beam.shutter_open = False
         for oven in twin.ovens.values():
             oven.manual = False
             oven.setpoint_c = self.standby_temperature_c
