@@ -121,7 +121,7 @@ def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float
     lost = max(0, returned - found["documents"]) + len(found["problems"]) + (not told["flushed"])
     print(
         f"{victim}: {kills} kills, {sum(counts)} conditions, {returned} documents returned, {found['documents']} "
-        f"stored, {len(found['problems'])} runs differ, {told['times']} times gone on, {time.monotonic() - began:.0f} s",
+        f"stored, {len(found['problems'])} runs differ, {told['times']} ends, {time.monotonic() - began:.0f} s",
         flush=True,
     )
     for problem in (*found["problems"][:5], *told["unsafe"]):

@@ -270,13 +270,20 @@ def tally(store: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``documents`` (without those that only say where a frame is), ``frames`` readable, ``problems``, and
-        ``conditions``: how often each was measured in success.
+        ``documents`` (without those that only say where a frame is), ``frames`` readable, ``problems``,
+        ``conditions``: how often each was measured in success, and the ``trials`` that were.
     """
     from msc_plans.storage import close_catalog, open_catalog, verify
     from msc_plans.storage.journal import journals, read_journal, stored_journals
 
-    found: dict[str, Any] = {"documents": 0, "runs": 0, "frames": 0, "problems": [], "conditions": Counter()}
+    found: dict[str, Any] = {
+        "documents": 0,
+        "runs": 0,
+        "frames": 0,
+        "problems": [],
+        "conditions": Counter(),
+        "trials": [],
+    }
     catalog = open_catalog(store)
     for path in stored_journals(store / "journal"):
         documents = read_journal(path)
@@ -288,6 +295,7 @@ def tally(store: Path) -> dict[str, Any]:
         start, (name, stop) = documents[0][1], documents[-1]
         if start.get("purpose") == "campaign" and name == "stop" and stop["exit_status"] == "success":
             found["conditions"][Condition.from_mapping(start["condition"])] += 1
+            found["trials"].append(start["trial_id"])
     found["problems"] += [f"{path.name} is not stored" for path in journals(store / "journal")]
     if len(catalog) != found["runs"]:
         found["problems"].append(f"{len(catalog)} runs in the catalogue, {found['runs']} journals")

@@ -103,7 +103,7 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
     """Connect to the reactor and the store and join everything; one session a process.
 
     What a session that died at work has left is ended: solvent, ovens to standby. The twin's clock is used where there
-    is one. Without ``settings.tiled_uri`` a Tiled server is started on the store's folder, unless one serves it already.
+    is one. Without ``settings.tiled_uri`` a Tiled server is started on the store's folder, unless one serves it.
 
     Parameters
     ----------
