@@ -6,7 +6,6 @@ documented refusal, leaves a wrong answer, takes more than 10 s of processor tim
 the process.
 """
 
-import argparse
 import importlib
 import importlib.util
 import json
@@ -215,18 +214,6 @@ def main() -> None:
     ]
     atheris.Setup([sys.argv[0], *arguments], one)
     atheris.Fuzz()
-
-
-def parse_chunk(text: str) -> tuple[int, int]:
-    """Read ``i/n``."""
-    part, _, parts = text.partition("/")
-    try:
-        found = int(part), int(parts)
-    except ValueError:
-        found = (0, 0)
-    if not 1 <= found[0] <= found[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} is not i/n with i from 1 to n")
-    return found
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 
 import argparse
 
-from _reliability_fuzz import NAMES, parse_chunk, run
+from _chunks import parse_chunk
+from _reliability_fuzz import NAMES, run
 
 
 def main() -> int:

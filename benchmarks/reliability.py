@@ -1,4 +1,4 @@
-"""Nothing lost: ``python benchmarks/reliability.py [--quick] [--only PART …]``.
+"""Nothing lost: ``python benchmarks/reliability.py [--quick | --chunk I/N] [--only PART …]``.
 
 Parts, each on a real Tiled server and in processes of their own:
 
@@ -7,13 +7,22 @@ Parts, each on a real Tiled server and in processes of their own:
              default batch.
 ``outage``   Runs go on while the server is frozen (SIGSTOP: no answer, no refusal); how long the caller's thread was
              held in all, and how long after the end of the outage the catalogue has every run.
+``chaos``    Campaigns of real sessions on the simulated reactor (scenario ``fast`` at 200×), spectra and frames, with a
+             fault every few conditions: processes killed and frozen, faults of the twin. Five seeds.
 ``kill``     A process that emits runs, the process that stores them, or the server is killed (SIGKILL) at random
-             moments; afterwards every document whose call had returned must be in journal and catalogue, once.
+             moments; afterwards every document whose call had returned must be in journal and catalogue, once. Then the
+             same under a campaign: session, IOC, Tiled, storing process.
+``queue``    The same under the queue and its agent: Redis, RE Manager, worker, agent.
+``soak``     5000 conditions in one session: memory, time a condition.
+
+With ``--chunk I/N`` a part of the jobs is done (a seed, a kind of process …) and kept in ``--folder``: what is there is
+not done again. Once all jobs are there, the figures are summed up; no job takes more than 40 minutes.
 
 The last lines read ``name value bar ok|short``; the exit status is 1 if any is short.
 """
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -23,19 +32,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _chunks import add_chunk_arguments, run_jobs
+from _reliability_kill import VICTIMS
+from _reliability_queue import QUEUE_VICTIMS
+from _reliability_session import until
 from event_model import compose_run
 
 from msc_plans.storage import RunWriter, TiledServer, close_catalog, open_catalog, verify
 from msc_plans.storage.journal import journals, read_journal, stored_journals
 
 PIXELS = 1044
-Figure = tuple[str, float, float]
+TIMES = 50
+Figures = dict[str, float]
 
 
 def run_documents(events: int, seed: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -62,20 +76,10 @@ def store() -> Iterator[tuple[TiledServer, Path]]:
         yield server, Path(folder)
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> float:
-    """Wait; returns how long."""
-    began = time.perf_counter()
-    while not true():
-        if time.perf_counter() - began > seconds:
-            raise TimeoutError(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.01)
-    return time.perf_counter() - began
-
-
 # -- what a point costs
 
 
-def point(quick: bool) -> list[Figure]:
+def point(quick: bool) -> Figures:
     """Time on the caller's thread, and until another client can read."""
     from bluesky_tiled_plugins import TiledWriter
 
@@ -108,10 +112,10 @@ def point(quick: bool) -> list[Figure]:
         close_catalog(catalog)
     print(f"journal: {1e3 * np.median(took):.2f} ms a point, 99 % within {1e3 * np.quantile(took, 0.99):.2f} ms")
     print(f"readable after {np.median(readable):.3f} s, 95 % within {np.quantile(readable, 0.95):.3f} s")
-    return [
-        ("point_ms", 1e3 * float(np.quantile(took, 0.99)), 1.0),
-        ("readable_s", float(np.quantile(readable, 0.95)), 0.5),
-    ]
+    return {
+        "point_ms": 1e3 * float(np.quantile(took, 0.99)),
+        "readable_s": float(np.quantile(readable, 0.95)),
+    }
 
 
 def _events(catalog: Any, uid: str) -> int:
@@ -124,7 +128,7 @@ def _events(catalog: Any, uid: str) -> int:
 # -- an outage
 
 
-def outage(quick: bool) -> list[Figure]:
+def outage(quick: bool) -> Figures:
     """Freeze the server while runs go on."""
     seconds = 6.0 if quick else 60.0
     with store() as (server, folder), closing(RunWriter(folder, folder / "journal")) as writer:
@@ -148,7 +152,7 @@ def outage(quick: bool) -> list[Figure]:
     print(
         f"{seconds:g} s of outage, {runs} runs: the caller was held {sum(held):.3f} s in all, at most {max(held):.3f} s"
     )
-    return [("outage_held_s", sum(held), 0.2), ("catch_up_s", caught_up, 30.0), ("outage_lost", lost, 0)]
+    return {"outage_held_s": sum(held), "catch_up_s": caught_up, "outage_lost": lost}
 
 
 # -- kills
@@ -165,43 +169,40 @@ def emit(folder: Path) -> None:
                 time.sleep(0.01)
 
 
-def kill(quick: bool, times: int = 50) -> list[Figure]:
-    """Kill each kind of process at random moments."""
+def kill(victim: str, quick: bool, times: int = TIMES) -> Figures:
+    """Kill a process of those that emit and store runs, at random moments."""
     times = 2 if quick else times
-    lost = double = 0
-    draw = random.Random(1)
-    for victim in ("emitter", "writer", "server"):
-        with store() as (server, folder):
-            returned = 0
-            for _ in range(times):
-                child = subprocess.Popen(
-                    [sys.executable, __file__, "--emit", str(folder)], stdout=subprocess.PIPE, text=True
-                )
-                assert child.stdout is not None
-                said: list[str] = [child.stdout.readline()]
-                reader = threading.Thread(target=lambda c=child, s=said: s.extend(c.stdout), daemon=True)
-                reader.start()
-                time.sleep(draw.uniform(0.0, 2.0))
-                if victim == "writer":
-                    os.kill(int(_children(child.pid)[0]), signal.SIGKILL)
-                elif victim == "server" and server.pid is not None:
-                    os.kill(server.pid, signal.SIGKILL)
-                if victim != "emitter":
-                    time.sleep(0.5)
-                child.kill()
-                child.wait()
-                reader.join()
-                returned += len(said)
-            with closing(RunWriter(folder, folder / "journal")):
-                until(lambda: not journals(folder / "journal"), "the storing of what was left", 300)
-            kept = sum(len(read_journal(path)) for path in stored_journals(folder / "journal"))
-            bad = check(folder)
-            lost += max(0, returned - kept) + bad
-            catalog = open_catalog(folder)
-            double += len(catalog) - len(list(stored_journals(folder / "journal")))
-            close_catalog(catalog)
-            print(f"{victim}: {times} kills, {returned} documents returned, {kept} journalled, {bad} runs differ")
-    return [("kill_lost", lost, 0), ("kill_double", double, 0)]
+    draw = random.Random(victim)
+    with store() as (server, folder):
+        returned = 0
+        for _ in range(times):
+            child = subprocess.Popen(
+                [sys.executable, __file__, "--emit", str(folder)], stdout=subprocess.PIPE, text=True
+            )
+            assert child.stdout is not None
+            said: list[str] = [child.stdout.readline()]
+            reader = threading.Thread(target=lambda c=child, s=said: s.extend(c.stdout), daemon=True)
+            reader.start()
+            time.sleep(draw.uniform(0.0, 2.0))
+            if victim == "writer":
+                os.kill(int(_children(child.pid)[0]), signal.SIGKILL)
+            elif victim == "server" and server.pid is not None:
+                os.kill(server.pid, signal.SIGKILL)
+            if victim != "emitter":
+                time.sleep(0.5)
+            child.kill()
+            child.wait()
+            reader.join()
+            returned += len(said)
+        with closing(RunWriter(folder, folder / "journal")):
+            until(lambda: not journals(folder / "journal"), "the storing of what was left", 300)
+        kept = sum(len(read_journal(path)) for path in stored_journals(folder / "journal"))
+        bad = check(folder)
+        catalog = open_catalog(folder)
+        twice = len(catalog) - len(list(stored_journals(folder / "journal")))
+        close_catalog(catalog)
+    print(f"{victim}: {times} kills, {returned} documents returned, {kept} journalled, {bad} runs differ", flush=True)
+    return {f"{victim}_kills": times, "killed_lost": max(0, returned - kept) + bad, "killed_twice": twice}
 
 
 def _children(pid: int) -> list[str]:
@@ -227,23 +228,133 @@ def check(folder: Path) -> int:
     return bad + len(journals(folder / "journal"))
 
 
-PARTS = {"point": point, "outage": outage, "kill": kill}
+# -- sessions: one a process
+
+
+def _in_a_process(script: str, *arguments: Any) -> dict[str, Any]:
+    command = [sys.executable, Path(__file__).with_name(script), *map(str, arguments)]
+    with tempfile.TemporaryFile("w+") as noise:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=noise, text=True, check=False)
+        if done.returncode:
+            noise.seek(0)
+            raise RuntimeError(f"{script} ended with code {done.returncode}: {noise.read()[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def chaos(seed: int, quick: bool) -> Figures:
+    """Campaigns of one seed under faults."""
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        found = _in_a_process("_reliability_chaos.py", seed, "quick" if quick else "full", log.name)
+    print(
+        f"seed {seed}: {found['conditions']} conditions, {len(found['faults'])} faults, {found['restarts']} times gone "
+        f"on; {found['emitted']} documents emitted, {found['stored']} stored; {found['frames_taken']} frames taken; "
+        f"safe after {found['safe_after_s']:.1f} s at most; {found['seconds']:.0f} s",
+        flush=True,
+    )
+    for problem in (*found["problems"], *found["unsafe"]):
+        print(f"  {problem}")
+    return {
+        "chaos_conditions": found["conditions"],
+        "chaos_faults": len(found["faults"]),
+        "chaos_lost": found["lost"],
+        "chaos_frames": found["frames_taken"],
+        "chaos_frames_lost": found["frames_lost"],
+        "chaos_unfinished": found["unfinished"],
+        "chaos_unsafe": len(found["unsafe"]),
+    }
+
+
+def killed_campaign(victim: str, quick: bool) -> Figures:
+    """Kill a process under a campaign."""
+    from _reliability_kill import kill_under_a_campaign
+
+    return kill_under_a_campaign(victim, 1 if quick else TIMES, seconds=2100.0)
+
+
+def killed_queue(victim: str, quick: bool) -> Figures:
+    """Kill a process under the queue."""
+    from _reliability_queue import kill_under_the_queue
+
+    return kill_under_the_queue(victim, 1 if quick else TIMES, seconds=2100.0)
+
+
+def soak(quick: bool) -> Figures:
+    """Thousands of conditions in one session."""
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        found = _in_a_process("_reliability_soak.py", 25 if quick else 5000, log.name, 2100.0)
+    print(
+        f"a condition: {found['soak_first_s']:.3f} s, {found['soak_first_mb']:.0f} MB after the warm-up, "
+        f"{found['soak_last_s']:.3f} s, {found['soak_last_mb']:.0f} MB at the end"
+    )
+    judged = {"soak_conditions": found["soak_conditions"], "soak_lost": found["soak_lost"]}
+    if not quick:
+        judged |= {name: found[name] for name in ("soak_growth_percent", "soak_slower_percent")}
+    return judged
+
+
+# -- all
+
+
+PARTS: dict[str, Mapping[str, Callable[[bool], Figures]]] = {
+    "point": {"point": point},
+    "outage": {"outage": outage},
+    "chaos": {f"chaos-{seed}": functools.partial(chaos, seed) for seed in range(5)},
+    "kill": {f"kill-{one}": functools.partial(kill, one) for one in ("emitter", "writer", "server")}
+    | {f"kill-{one}": functools.partial(killed_campaign, one) for one in VICTIMS},
+    "queue": {f"queue-{one}": functools.partial(killed_queue, one) for one in QUEUE_VICTIMS},
+    "soak": {"soak": soak},
+}
+"""Jobs by part; each does its own."""
+
+QUICK_JOBS = ("point", "outage", "chaos-0", "kill-emitter", "kill-storing", "soak")
+"""So that ``--quick`` takes less than a minute."""
+
+AT_MOST = {
+    "point_ms": 1.0, "readable_s": 0.5, "outage_held_s": 0.2, "catch_up_s": 30.0, "outage_lost": 0,
+    "chaos_lost": 0, "chaos_frames_lost": 0, "chaos_unfinished": 0, "chaos_unsafe": 0,
+    "killed_lost": 0, "killed_twice": 0, "killed_unsafe": 0,
+    "soak_growth_percent": 5.0, "soak_slower_percent": 10.0, "soak_lost": 0,
+}  # fmt: skip
+AT_LEAST = {"chaos_conditions": 300, "chaos_faults": 50, "chaos_frames": 60, "soak_conditions": 5000} | {
+    f"{one}_kills": TIMES for one in ("emitter", "writer", "server", *VICTIMS, *QUEUE_VICTIMS)
+}
+
+
+def verdicts(figures: Figures, quick: bool) -> bool:
+    """Print each figure against its bar; a quick run is not judged by how much it did. Whether all are met."""
+    good = True
+    for name, value in figures.items():
+        bar = AT_MOST[name] if name in AT_MOST else 1 if quick else AT_LEAST[name]
+        met = value <= bar if name in AT_MOST else value >= bar
+        good &= met
+        print(f"{name} {value:.3g} {bar:g} {'ok' if met else 'short'}")
+    return good
 
 
 def main() -> int:
     """Run and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small sample of each part")
+    parser.add_argument("--quick", action="store_true", help="a small sample of the jobs, in under a minute")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts")
     parser.add_argument("--emit", type=Path, help=argparse.SUPPRESS)
+    add_chunk_arguments(parser, "msc-reliability")
     args = parser.parse_args()
     if args.emit:
         emit(args.emit)
         return 0
-    figures = [figure for part in args.only for figure in PARTS[part](args.quick)]
-    for name, value, bar in figures:
-        print(f"{name} {value:.3g} {bar:g} {'ok' if value <= bar else 'short'}")
-    return int(any(value > bar for _, value, bar in figures))
+    jobs = {name: job for part in args.only for name, job in PARTS[part].items()}
+    if args.quick:
+        jobs = {name: job for name, job in jobs.items() if name in QUICK_JOBS} or dict(list(jobs.items())[:1])
+    found = run_jobs(list(jobs), lambda name: jobs[name](args.quick), args.chunk, args.folder)
+    missing = jobs.keys() - found.keys()
+    if missing:
+        print(f"still to be done: {', '.join(sorted(missing))}")
+        return 0
+    figures: Figures = {}
+    for told in found.values():
+        for name, value in told.items():
+            figures[name] = figures.get(name, 0) + value
+    return 0 if verdicts(figures, args.quick) else 1
 
 
 if __name__ == "__main__":

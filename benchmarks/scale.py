@@ -15,7 +15,6 @@ With N = 10 a part takes about half an hour. The last lines read ``name value ba
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -33,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from _chunks import add_chunk_arguments, keep, kept
 from _scale_store import clone_runs, row_form
 
 NAMES = ("nucleation_temperature", "growth_temperature", "residence_time")
@@ -382,22 +382,19 @@ def verdicts(figures: dict[str, float]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="under a minute; speed-up and memory are not judged")
-    parser.add_argument("--chunk", metavar="I/N", help="part I of N, from 1; the parts in turn")
-    parser.add_argument("--folder", type=Path, default=Path("msc-scale"), help="of --chunk (default: %(default)s)")
+    add_chunk_arguments(parser, "msc-scale")
     options = parser.parse_args()
     if options.quick:
         return quick()
-    chunk, chunks = (int(word) for word in (options.chunk or "1/1").split("/"))
+    chunk, chunks = options.chunk or (1, 1)
     folder: Path = options.folder
-    figures = folder / "figures.json"
-    if figures.exists():
-        state: dict[str, Any] = json.loads(figures.read_text())
-    else:
+    state: dict[str, Any] | None = kept(folder, "figures")
+    if state is None:
         shutil.rmtree(folder, ignore_errors=True)  # of a part that was cut short before it had any figures
         folder.mkdir(parents=True)
         state = dict[str, Any]({**prepare(folder, FULL, chunks), **search_times(folder, 3, 9)})
     part(folder, FULL, chunk - 1, chunks, state)
-    figures.write_text(json.dumps(state))
+    keep(folder, "figures", state)
     if chunk < chunks:
         return 0
     per_run = [sum(s for _, s in state[label]) / sum(n for n, _ in state[label]) for label in ("one", "two")]

@@ -2,16 +2,20 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
+from devices.move import number
 from devices.signals import Command, Setpoint
 
 __all__ = ["Interlock"]
 
 log = logging.getLogger(__name__)
+
+_LOOK_S = 0.1
 
 
 class Interlock(Device):
@@ -32,6 +36,21 @@ class Interlock(Device):
     def tripped(self) -> bool:
         """Whether the latch is set, by the last update received."""
         return self.state.get() == "Tripped"
+
+    def abandoned(self, within_s: float) -> bool:
+        """Whether a session before this one has died: its heartbeat is watched for, and none comes.
+
+        Blocks for up to ``within_s`` of wall time where one is watched for.
+        """
+        if number(self.heartbeat_timeout, use_monitor=False) <= 0:
+            return False
+        last = self.heartbeat.get(use_monitor=False)
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if self.heartbeat.get(use_monitor=False) != last:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     def start_heartbeat(self, *, period_s: float, timeout_s: float) -> None:
         """Beat every ``period_s`` of wall time; the IOC trips after ``timeout_s`` of its own without one.

@@ -331,6 +331,17 @@ class FlowReactor(Device):
             states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in before)
             raise DidNotHappenError(f"{error}; {passed():.0f} µL passed ({states}; is a syringe empty?)") from error
 
+    def take_over(self) -> None:
+        """End what a session that has died left: solvent at keep-alive flow, ovens to standby.
+
+        Under a tripped interlock the IOC has done so.
+        """
+        if self.interlock.tripped:
+            return
+        self.to_solvent(number(self.standby_flow))
+        for oven in (self.nucleation, self.growth):
+            oven.ask(number(self.standby_temperature))
+
     def stop(self, *, success: bool = False) -> None:
         """Give up a move and stop spending precursor: solvent at keep-alive flow; ovens hold.
 

@@ -1,7 +1,9 @@
 """The reactor's own interlock: it needs no client, latches, and says why.
 
-It trips on an oven above its limit or without a reading, on pressure above its limit, and on a heartbeat that
-has not come for longer than ``HeartbeatTimeout``. What a trip does, with the valve at solvent in every case:
+It trips on an oven above its limit or without a reading, on pressure above its limit, on a heartbeat that
+has not come for longer than ``HeartbeatTimeout``, and when the IOC starts again while a heartbeat was watched: pumps
+have stopped then under a session that thinks they run. What a trip does, with the valve at solvent and the X-ray
+shutter closed in every case:
 
 =============  ===========  =============  ================
 cause          precursors   solvent        heaters
@@ -9,6 +11,7 @@ cause          precursors   solvent        heaters
 oven           stop         standby flow   off
 pressure       stop         stop           off
 heartbeat      stop         standby flow   standby temperature
+restart        stop         standby flow   standby temperature
 =============  ===========  =============  ================
 
 A second cause, while the latch is set by another, still stops what it must.
@@ -122,6 +125,7 @@ class Interlock:
         solvent.target_rate_ul_min = self.standby_flow_ul_min
         solvent.infuse()
         twin.valve = "Solvent"
+        twin.beam.shutter_open = False
         for oven in twin.ovens.values():
             oven.manual = False
             oven.setpoint_c = self.standby_temperature_c
@@ -139,11 +143,15 @@ class Interlock:
             "acted": sorted(self._acted),
             "standby_flow_ul_min": self.standby_flow_ul_min,
             "standby_temperature_c": self.standby_temperature_c,
+            "heartbeat_timeout_s": self._timeout_s,
         }
 
     def restore(self, state: dict) -> None:
-        """Take up what :meth:`state` returned; the heartbeat watch starts switched off."""
+        """Take up what :meth:`state` returned, once the twin has its own; trip if a heartbeat was watched."""
         self.message = str(state["message"])
         self._acted = set(state["acted"])
         self.standby_flow_ul_min = float(state["standby_flow_ul_min"])
         self.standby_temperature_c = float(state["standby_temperature_c"])
+        self.heartbeat_timeout_s = float(state.get("heartbeat_timeout_s", 0.0))
+        if self._timeout_s and not self.tripped:
+            self._trip("the IOC was restarted under a session")

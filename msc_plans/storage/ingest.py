@@ -16,12 +16,12 @@ __all__ = ["Ingest"]
 
 _CHUNK = 4_000_000
 _ABANDONED_AFTER_S = 1.0
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 5.0
 
 
 @dataclass
 class _Wait:
-    """When something that failed is tried again: after 0.5 s, and twice as long after each failure, up to 30 s."""
+    """When something that failed is tried again: after 0.5 s, and twice as long after each failure, up to 5 s."""
 
     seconds: float = 0.0
     until: float = 0.0

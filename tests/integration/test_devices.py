@@ -130,6 +130,21 @@ def test_a_lapsed_heartbeat_makes_the_reactor_safe_and_says_why(reactor):
     assert reactor.interlock.state.get() == "Tripped"
 
 
+def test_what_a_dead_session_left_is_known_by_its_heartbeat_and_ended(reactor):
+    assert not reactor.interlock.abandoned(1.0), "nobody was watched for"
+    reactor.set(CONDITION).wait(60)
+    reactor.interlock.start_heartbeat(period_s=0.2, timeout_s=20_000.0)
+    assert not reactor.interlock.abandoned(5.0), "somebody works here"
+    reactor.interlock.stop_heartbeat()
+    assert reactor.interlock.abandoned(1.0)
+    reactor.take_over()
+    wait_until(lambda: reactor.valve.get() == "Solvent", what="the valve at solvent")
+    for pump in (reactor.pump_cd, reactor.pump_se):
+        wait_until(lambda pump=pump: pump.status.get(use_monitor=False) == "Idle", what=f"{pump.name} at rest")
+    standby = reactor.standby_temperature.get()
+    assert (reactor.nucleation.setpoint.get(), reactor.growth.setpoint.get()) == (standby, standby)
+
+
 def test_solvent_flush_counts_volume_and_ends_at_standby_flow(reactor):
     before = reactor.pump_solvent.infused_ul.get(use_monitor=False)
     reactor.solvent.set(2.0).wait(60)

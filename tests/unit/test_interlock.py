@@ -83,3 +83,33 @@ def test_the_latch_survives_a_restart(twin):
     again = Interlock(twin)
     again.restore(interlock.state())
     assert again.message == interlock.message
+
+
+def test_a_restart_under_a_session_trips_and_goes_on_watching(twin):
+    interlock = Interlock(twin)
+    interlock.heartbeat_timeout_s = 30.0
+    assert twin.valve == "Mixture"
+    twin.beam.shutter_open = True
+    other = Twin(twin.scenario, seed=1)
+    other.restore(twin.state())
+    again = Interlock(other)
+    again.restore(interlock.state())
+    assert again.message == "the IOC was restarted under a session"
+    assert other.valve == "Solvent"
+    assert not other.beam.shutter_open
+    assert [other.pumps[n].status for n in ("Cd", "Se", "Solvent")] == ["Idle", "Idle", "Infusing"]
+    assert {oven.setpoint_c for oven in other.ovens.values()} == {again.standby_temperature_c}
+    assert other.ovens["Growth"].temperature_c == twin.ovens["Growth"].temperature_c
+    again.reset()
+    other.advance(31)
+    again.watch()
+    assert again.message == "no heartbeat for 30 s", "whose session has ended, too"
+
+
+def test_a_restart_that_nobody_worked_with_takes_up_what_was_set(twin):
+    other = Twin(twin.scenario, seed=1)
+    other.restore(twin.state())
+    again = Interlock(other)
+    again.restore(Interlock(twin).state())
+    assert not again.tripped
+    assert other.ovens["Growth"].setpoint_c == 250.0
