@@ -55,6 +55,8 @@ class Check:
         return float(ndtr((self.high - self.value) / sigma) - ndtr((self.low - self.value) / sigma))
 
     def __str__(self) -> str:
+        if math.isinf(self.sigma):
+            return f"{self.what}: open ({self.note or 'its uncertainty has no bound'})"
         bounds = (f"≥ {self.low:.3g}" if math.isinf(self.high) else
                   f"≤ {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}")  # fmt: skip
         number = f"{self.value:.4g} ± {self.sigma:.2g}" if math.isfinite(self.value) else "no value"

@@ -142,10 +142,20 @@ def test_records_come_from_the_documents_alone() -> None:
     assert found.number("uvvis", "CdSe-437_ratio") == 0.13
     used = archive.used["scan"]
     assert used.runs == 11
-    # ten runs of 10 s at ten times the clock's speed, and the failed one, which doesn't say; 50 µL between readings
+    # ten runs of 10 s at ten times the clock's speed, and the failed one, which doesn't say
     assert used.seconds == pytest.approx(1010.0)
+    # 50 µL between readings
     assert used.microlitres == {"Cd": 450.0, "Se": 450.0, "Solvent": 450.0}
     assert used.mixture_ml == pytest.approx(0.9)
+
+
+def test_what_lies_between_two_runs_counts_within_a_session_only() -> None:
+    runs = reproduction()
+    for number, run in enumerate(runs[::2]):
+        run[0][1]["scan_id"] = (1, 2, 3, 1, 2, 3, 4, 5, 6, 7)[number]
+    used = archive_of("r1", runs).used["scan"]
+    # one is begun each 100 s and takes 10; the fourth is the first of another session
+    assert used.seconds == pytest.approx(10.0 * ((10.0 + 2 * 100.0) + (10.0 + 6 * 100.0)))
 
 
 def test_the_later_analysis_counts_and_a_failed_one_does_not() -> None:
