@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr
 
 __all__ = ["CONFIDENCE", "Check", "Verdict", "judge", "trend"]
@@ -95,8 +96,9 @@ def trend(
 ) -> list[Check]:
     """Return the checks that values rise with x: the slope of a straight line, and no step down.
 
-    The line is fitted by weighted least squares; where it misses the values by more than their σ (it need not be
-    straight) the slope's σ grows with √(χ² per degree of freedom).
+    The line is the least-squares one of all points alike, of which the true values have one, too, whatever the shape of
+    their rise: its error is that of the values. Where these jitter about every rising curve by more than their σ, the
+    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve.
 
     Parameters
     ----------
@@ -113,13 +115,12 @@ def trend(
     if len(x) < 3:
         return []
     at, y, s = (np.asarray(one, dtype=float) for one in (x, values, sigmas))
-    weight = 1.0 / np.maximum(s, 1e-12) ** 2
-    away = at - np.sum(weight * at) / np.sum(weight)
-    spread = float(np.sum(weight * away**2))
-    slope = float(np.sum(weight * away * y) / spread)
-    mean = float(np.sum(weight * y) / np.sum(weight))
-    misfit = float(np.sum(weight * (y - mean - slope * away) ** 2)) / (len(x) - 2)
-    sigma = math.sqrt(max(1.0, misfit) / spread)
+    s = np.maximum(s, 1e-12)
+    away = (at - at.mean()) / np.sum((at - at.mean()) ** 2)
+    slope = float(away @ y)
+    rising = isotonic_regression(y, weights=s**-2.0).x
+    misfit = float(np.sum(((y - rising) / s) ** 2)) / (len(x) - 1)
+    sigma = math.sqrt(max(1.0, misfit) * float(away**2 @ s**2))
     steps = [
         Check(f"{what}, {a:g} → {b:g}", float(y1 - y0), math.hypot(s0, s1), low=0.0, unit=unit, uids=(u0, u1),
               against_only=True)

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,11 @@ def _measure(args: argparse.Namespace, uid: str, told: dict[str, Any], folder: P
         goals = f", campaigns: {', '.join(sorted(needs.goals))}" if needs.goals else ""
         _say(f"Reproduction {uid[:8]}: {len(needs)} runs{goals}; {again}")
         told = {**told, **told_of(session.settings, session.reactor)}
-        _run_plans(session, needs, {"reproduce_uid": uid, "reproduce": told}, resume=args.resume is not None)
+
+        def left() -> "Needs":
+            return needs.without(archive_of(uid, in_journals(folder, uid)).records.all, analysed=False)
+
+        _run_plans(session, needs, {"reproduce_uid": uid, "reproduce": told}, left, resume=args.resume is not None)
         _catch_up(session)
     except (CampaignFailedError, FailedStatus) as error:
         raise ReproductionError(f"{error.__cause__ or error}. What was measured is stored; {again}") from error
@@ -217,7 +222,7 @@ class ReproductionError(RuntimeError):
     """The reactor could not do what the paper needs."""
 
 
-def _run_plans(session: Any, needs: "Needs", md: dict[str, Any], *, resume: bool) -> None:
+def _run_plans(session: Any, needs: "Needs", md: dict[str, Any], left: Callable[[], "Needs"], *, resume: bool) -> None:
     from contextlib import redirect_stdout
 
     from msc_plans import plans
@@ -227,17 +232,25 @@ def _run_plans(session: Any, needs: "Needs", md: dict[str, Any], *, resume: bool
     available = {name: getattr(plans, name) for name in plans.__all__}
     if (needs.precursors or needs.saxs) and session.saxs is None:
         raise CommandError("Figs. 2 and 3 need SAXS, and the settings say that there is no SAXS station (saxs.use)")
-    # plans print their progress, and stdout is for the results
-    with redirect_stdout(sys.stderr):
-        if len(needs):
-            first = 25.0 if needs.precursors else 200.0
-            session.RE(plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA))
+
+    def measure(needs: "Needs") -> None:
+        first = 25.0 if needs.precursors else 200.0
+        session.RE(plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA))
         for words, plan in plans_for(needs, available, session, md):
             _say(f"-- {words}")
             uids = session.RE(plan)
             if uids:
                 # analyses keep pace: what is stored at the end is all there is to say
                 session.uvvis.outcome(uids[-1]).exception(_ANALYSIS_TIMEOUT_S)
+
+    # plans print their progress, and stdout is for the results
+    with redirect_stdout(sys.stderr):
+        if len(needs):
+            measure(needs)
+            failed = left()
+            if len(failed):
+                _say(f"-- {len(failed)} runs failed: once more")
+                measure(failed)
         if resume and needs.goals:
             # what was measured of a campaign is read from the catalogue
             _catch_up(session)

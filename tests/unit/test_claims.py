@@ -73,11 +73,28 @@ def test_a_check_that_only_refuses_need_not_hold() -> None:
     assert trend("x", [0, 1], [0, 1], [1, 1], list("ab")) == []
 
 
-def test_the_slope_is_no_surer_than_a_line_fits() -> None:
-    sure = trend("x", [0, 1, 2, 3], [0, 1, 2, 3], [0.01] * 4, list("abcd"))[0]
+def test_the_slope_is_as_sure_as_its_values_whatever_the_shape_of_the_rise() -> None:
+    straight = trend("x", [0, 1, 2, 3], [0, 1, 2, 3], [0.01] * 4, list("abcd"))[0]
     bent = trend("x", [0, 1, 2, 3], [0, 0, 0, 3], [0.01] * 4, list("abcd"))[0]
-    assert sure.sigma == pytest.approx(0.01 / math.sqrt(5))
-    assert bent.sigma > 10 * sure.sigma
+    assert straight.sigma == pytest.approx(0.01 / math.sqrt(5))
+    assert bent.sigma == straight.sigma
+    assert (straight.value, bent.value) == pytest.approx((1.0, 0.9))
+
+
+def test_the_slope_is_no_surer_than_a_rising_curve_fits() -> None:
+    jitter = trend("x", [0, 1, 2, 3], [0, 2, 1, 3], [0.01] * 4, list("abcd"))[0]
+    # the nearest rising curve has 1.5 at both: 50 σ off twice, over three degrees of freedom
+    assert jitter.sigma == pytest.approx(0.01 / math.sqrt(5) * math.sqrt(2 * 50**2 / 3))
+
+
+def test_a_flat_series_is_called_rising_no_more_often_than_it_says() -> None:
+    rng = np.random.default_rng(3)
+    sigmas = np.array([0.1, 0.1, 0.3, 1.0, 2.0])
+    shown = 0
+    for _ in range(2000):
+        slope = trend("x", range(5), rng.normal(0.0, sigmas).tolist(), sigmas.tolist(), list("abcde"))[0]
+        shown += slope.probability >= 0.95
+    assert shown / 2000 <= 0.055
 
 
 def test_the_window_is_shown_refused_and_open() -> None:

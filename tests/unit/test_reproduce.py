@@ -57,6 +57,13 @@ def test_what_is_measured_and_analysed_is_not_measured_again() -> None:
     assert needs.without([at(200, 230, 1.5, uvvis=uvvis(), saxs={})]).saxs < needs.saxs
     assert len(needs.without(mixture(1, 1, 1)).precursors) == 6
     assert needs.without(fractions()).fractions == {"Fi", "F5"}
+    # within a session the analyses may be under way
+    bare = [at(280, 280, 14.0), at(200, 230, 1.5)]
+    left = needs.without(bare, analysed=False)
+    assert (needs.uvvis - left.uvvis, needs.saxs - left.saxs) == (
+        {Condition(280, 280, 14.0)},
+        {Condition(200, 230, 1.5)},
+    )
 
 
 class Devices:

@@ -149,7 +149,8 @@ def test_the_report_sets_them_side_by_side(tmp_path, monkeypatch) -> None:
     write_report(tmp_path / "index.html", found, results, ["adaptive"])
     page = (tmp_path / "index.html").read_text()
     for words in (
-        "by adaptive campaigns", "disagree: upper edges of the window: 1 by the grid, 0 by the campaigns.", "every cell is decided", "adaptive, map", "begins at 266.1 ±",
+        "by adaptive campaigns", "disagree: upper edges of the window: 1 by the grid, 0 by the campaigns.",
+        "every cell is decided", "adaptive, map", "begins at 266.1 ±",
         "predicted 0.130", "sequential 0.70",
     ):  # fmt: skip
         assert words in page
