@@ -45,10 +45,11 @@ def results_of(archive: Archive, only: Collection[str], seed: int) -> dict[str, 
     claims, figures = chosen(only)
     known = NOT_CARRIED.get(archive.told.get("scenario", ""), frozenset())
     found = find(archive.records, claims) if claims else []
-    feed = archive.told.get("reactor")
-    by_grid = mechanisms(archive.records.all, seed, feed) if not only or ADAPTIVE in only else []
-    every = [one for records in archive.campaigns.values() for one in records]
-    by_campaigns = mechanisms(every, seed, feed) if every else []
+    feed, by_grid, adaptive = archive.told.get("reactor"), [], None
+    if not only or ADAPTIVE in only:
+        by_grid = mechanisms(archive.records.all, seed, feed)
+        every = [one for records in archive.campaigns.values() for one in records]
+        adaptive = compared(archive, by_grid, mechanisms(every, seed, feed)) if every else None
     return {
         "reproduce_uid": archive.uid,
         **{name: archive.told.get(name) for name in ("scenario", "prefix", "seed", "time_scale")},
@@ -58,7 +59,7 @@ def results_of(archive: Archive, only: Collection[str], seed: int) -> dict[str, 
         "sizes": _sizes(archive.records),
         "fractions": _fractions(archive.records),
         "mechanisms": by_grid,
-        "adaptive": compared(archive, by_grid, by_campaigns),
+        "adaptive": adaptive,
         "used": {
             name: {"runs": one.runs, "hours": one.seconds / 3600.0, "mixture_ml": one.mixture_ml}
             for name, one in archive.used.items()

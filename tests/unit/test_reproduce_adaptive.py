@@ -157,6 +157,13 @@ def test_the_report_sets_them_side_by_side(tmp_path, monkeypatch) -> None:
     assert page.count("data:image/png;base64,") == 1
 
 
+def test_who_does_not_ask_for_campaigns_is_told_of_none() -> None:
+    found = archive_of("r1", documents())
+    results = results_of(found, ["F1-window"], 0)
+    assert (results["adaptive"], results["mechanisms"]) == (None, [])
+    assert [one["claim"] for one in results["claims"]] == ["F1-window"]
+
+
 def test_the_feed_is_that_of_the_reactor() -> None:
     """A twice as rich feed is another model: other probabilities of the same spectra."""
     records = [at(280, 280, s, uvvis=uvvis(0.2, baseline=0.0, noise=0.001, nc_fwhm_nm=40.0)) for s in (4.5, 14.0)]
