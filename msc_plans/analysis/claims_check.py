@@ -58,12 +58,22 @@ class Check:
     def __str__(self) -> str:
         if math.isinf(self.sigma):
             return f"{self.what}: open ({self.note or 'its uncertainty has no bound'})"
+        if self.sigma == 0.0 and self.note:
+            return f"{self.what}: {self.note}"
         bounds = (f"≥ {self.low:.3g}" if math.isinf(self.high) else
                   f"≤ {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}")  # fmt: skip
-        number = f"{self.value:.4g} ± {self.sigma:.2g}" if math.isfinite(self.value) else "no value"
+        number = _with_error(self.value, self.sigma) if math.isfinite(self.value) else "no value"
         unit = f" {self.unit}" if self.unit else ""
         note = f"; {self.note}" if self.note else ""
         return f"{self.what}: {number}{unit} (asked {bounds}, probability {self.probability:.3f}{note})"
+
+
+def _with_error(value: float, sigma: float) -> str:
+    """To two digits of the error."""
+    if not sigma > 0:
+        return f"{value:.4g}"
+    digits = min(max(1 - math.floor(math.log10(sigma)), 0), 9)
+    return f"{value:.{digits}f} ± {sigma:.{digits}f}"
 
 
 def judge(checks: Sequence[Check]) -> Verdict:

@@ -27,6 +27,7 @@ __all__ = ["CAPTIONS", "paper_figure"]
 
 _RANGE_NM = (370.0, 650.0)
 _TIMES_NOISE = 10.0
+_STEP = 1.15
 _COLOURS = ("#1f4e99", "#2a9d5c", "#c0392b")
 
 CAPTIONS: Final[Mapping[str, str]] = {
@@ -187,15 +188,15 @@ def _figure_4(records: Records) -> Figure | None:
         x, y = _spectrum(record)
         inside = (x > _RANGE_NM[0]) & (x < _RANGE_NM[1]) & np.isfinite(y)
         scale = float(np.max(y[inside], initial=1e-6))
-        axes.plot(x[inside], y[inside] / scale + 0.8 * level, lw=1.2, color=colormaps["viridis"](0.15 * level))
-        axes.annotate(name, (_RANGE_NM[1], 0.8 * level), (-4, 4), textcoords="offset points", ha="right")
+        axes.plot(x[inside], y[inside] / scale + _STEP * level, lw=1.2, color=colormaps["viridis"](0.15 * level))
+        axes.annotate(name, (_RANGE_NM[1], _STEP * level), (-4, 4), textcoords="offset points", ha="right")
         for family, (where, _) in best.items():
             key = "nc_wavelength_nm" if family == "NC" else f"{family}_wavelength_nm"
             place = record.number("uvvis", key)
             if where == name and math.isfinite(place):
-                top = float(np.interp(place, x[inside], y[inside])) / scale + 0.8 * level
+                top = float(np.interp(place, x[inside], y[inside])) / scale + _STEP * level
                 axes.plot(place, top, "v", color="black", ms=5)
-                axes.annotate(f"{family}: {place:.1f} nm", (place, top), (0, 6), textcoords="offset points", fontsize=8)
+                axes.annotate(f"{family}: {place:.1f} nm", (place, top), (7, 3), textcoords="offset points", fontsize=8)
     axes.set(xlabel="wavelength / nm", yticks=[], ylabel="absorbance / its maximum (offset)")
     return figure
 

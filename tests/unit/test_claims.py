@@ -51,6 +51,20 @@ def test_a_check_is_the_probability_of_its_range() -> None:
     assert math.isnan(Check("x", math.nan, 1.0, low=0.0).probability)
 
 
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (Check("x", 0.070541, 0.0102, low=0.085, unit="nm"), "x: 0.071 ± 0.010 nm (asked ≥ 0.085, probability 0.078)"),
+        (Check("x", 1234.4, 25.0, high=1000.0), "x: 1234 ± 25 (asked ≤ 1e+03, probability 0.000)"),
+        (Check("x", 3.0, 0.0, low=0.5), "x: 3 (asked ≥ 0.5, probability 1.000)"),
+        (Check("x", 1.0, 0.0, low=0.5, note="detected"), "x: detected"),
+        (Check("x", 0.1, math.inf, low=0.5, note="not detected"), "x: open (not detected)"),
+    ],
+)
+def test_a_check_is_said_in_words_with_as_many_digits_as_its_error_has(check: Check, words: str) -> None:
+    assert str(check) == words
+
+
 def test_one_check_beyond_doubt_refuses_and_many_are_given_more_doubt() -> None:
     against = Check("x", -2.0, 1.0, low=0.0)  # probability 0.023
     holds = Check("x", 5.0, 1.0, low=0.0)
@@ -109,7 +123,7 @@ def test_the_window_is_shown_refused_and_open() -> None:
 def test_an_open_check_says_what_it_would_take() -> None:
     (found,) = find(Records(window(t260=0.08)), ["F1-window"])
     (decisive,) = found.decisive
-    assert "260 °C: 0.08 ± 0.005" in str(decisive)
+    assert "260 °C: 0.0800 ± 0.0050" in str(decisive)
     assert decisive.uids == ("260-260-14",)
     assert found.as_dict()["decisive"] == [decisive.what]
     (missing,) = find(Records(window()[1:]), ["F1-window"])[0].decisive
