@@ -9,12 +9,13 @@ The rule, for every claim alike, fixed before anything was measured:
   that are open say by how much their σ exceeds what they would have to tell.
 
 A check that is there to contradict only (``against_only``) need not hold: a trend is shown by its slope, and refused by
-a single step that goes the other way beyond doubt.
+a single fall beyond doubt.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal
 
 import numpy as np
@@ -104,11 +105,12 @@ def trend(
     unit: str = "",
     per: str = "K",
 ) -> list[Check]:
-    """Return the checks that values rise with x: the slope of a straight line, and no step down.
+    """Return the checks that values rise with x: the slope of a straight line, and no fall.
 
     The line is the least-squares one of all points alike, of which the true values have one, too, whatever the shape of
     their rise: its error is that of the values. Where these jitter about every rising curve by more than their σ, the
-    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve.
+    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve. A fall is a value below any of those
+    before it: what falls slowly shows between neighbours last.
 
     Parameters
     ----------
@@ -131,9 +133,9 @@ def trend(
     rising = isotonic_regression(y, weights=s**-2.0).x
     misfit = float(np.sum(((y - rising) / s) ** 2)) / (len(x) - 1)
     sigma = math.sqrt(max(1.0, misfit) * float(away**2 @ s**2))
-    steps = [
-        Check(f"{what}, {a:g} → {b:g}", float(y1 - y0), math.hypot(s0, s1), low=0.0, unit=unit, uids=(u0, u1),
-              against_only=True)
-        for a, b, y0, y1, s0, s1, u0, u1 in zip(x, x[1:], y, y[1:], s, s[1:], uids, uids[1:], strict=False)
+    falls = [
+        Check(f"{what}, {x[i]:g} → {x[j]:g}", float(y[j] - y[i]), math.hypot(s[i], s[j]), low=0.0, unit=unit,
+              uids=(uids[i], uids[j]), against_only=True)
+        for i, j in combinations(range(len(x)), 2)
     ]  # fmt: skip
-    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *steps]
+    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *falls]

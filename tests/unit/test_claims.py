@@ -101,6 +101,15 @@ def test_the_slope_is_no_surer_than_a_rising_curve_fits() -> None:
     assert jitter.sigma == pytest.approx(0.01 / math.sqrt(5) * math.sqrt(2 * 50**2 / 3))
 
 
+def test_a_slow_fall_refuses_what_its_steps_leave_open() -> None:
+    values = [20.0, 19.0, 18.0, 17.0, 16.0, 30.0, 40.0, 50.0]
+    checks = trend("x", range(8), values, [0.4] * 8, list("abcdefgh"))
+    assert checks[0].probability > 0.999
+    steps = [one for one in checks[1:] if one.what.endswith(("0 → 1", "1 → 2", "2 → 3", "3 → 4"))]
+    assert all(one.probability > 0.05 / len(checks) for one in steps)
+    assert judge(checks) == "not shown"
+
+
 def test_a_flat_series_is_called_rising_no_more_often_than_it_says() -> None:
     rng = np.random.default_rng(3)
     sigmas = np.array([0.1, 0.1, 0.3, 1.0, 2.0])
