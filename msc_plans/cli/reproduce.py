@@ -26,7 +26,7 @@ TIME_SCALE = 400.0
 SPECTRA = 50
 """Averaged for each condition: with 5 s of light what a spectrum's model misses is as large as its noise."""
 _ANALYSIS_TIMEOUT_S = 600.0
-_CATCH_UP_S = 120.0
+_CATCH_UP_S = 240.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,8 +97,12 @@ def _say(words: str) -> None:
 def _stored(args: argparse.Namespace) -> "Archive":
     from msc_plans.cli.reproduce_records import archive_of, in_catalog
     from msc_plans.storage import opened
+    from msc_plans.storage.journal import journals
 
     store = args.store or Path("msc-reproduce")
+    waiting = len(journals(store / "journal")) if (store / "journal").is_dir() else 0
+    if waiting:
+        _say(f"{waiting} runs are not in the catalogue yet; bring them in first: msc replay {store}")
     try:
         with opened(store) as catalog:
             uid = _latest(catalog, args.from_catalog, store)

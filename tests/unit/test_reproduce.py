@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -198,6 +199,19 @@ def test_journals_of_two_reproductions_are_not_mixed(tmp_path) -> None:
         assert archive.told["seed"] == seed
         assert len(archive.records.all) == 10
     assert len(archive_of("r3", in_journals(tmp_path, "r3")).records.all) == 0
+
+
+def test_who_reads_the_archive_is_told_what_it_lacks(tmp_path, monkeypatch, capsys) -> None:
+    @contextmanager
+    def catalog(store: Any) -> Any:
+        raise FileNotFoundError(store)
+        yield
+
+    monkeypatch.setattr("msc_plans.storage.opened", catalog)
+    journalled(tmp_path / "journal", reproduction()[:3])
+    assert main(["reproduce", "--from-catalog", "--store", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"3 runs are not in the catalogue yet; bring them in first: msc replay {tmp_path}" in said
 
 
 def verdicts(**told: Any) -> dict[str, tuple[str, str]]:
