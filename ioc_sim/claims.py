@@ -141,7 +141,8 @@ def f1_static(twin: Twin) -> Finding:
         seen(result, "CdSe-437")
         for row in grid.values()
         for result in row.values()
-        if result["ratio_437"] >= ACCUMULATED
+        # a band that no figure shows stands nowhere, though there be nothing else beside it
+        if result["ratio_437"] >= ACCUMULATED and result["heights"]["CdSe-437"] >= SEEN_AU
     ]
     known = [place for place in places if place is not None]
     rises = []

@@ -214,6 +214,10 @@ class Advisor:
             return False, None
         if isinstance(self.goal, DiscriminateGoal):
             name, probability = max(self.rivals.items(), key=lambda item: item[1])
+            if probability >= self.goal.certainty and self._waiting:
+                # particles that are only reweighed are few: nothing is called certain before they have learnt it all
+                self.prepare()
+                name, probability = max(self.rivals.items(), key=lambda item: item[1])
             stop = probability >= self.goal.certainty
             return stop, f"{name} has a probability of {probability:.3f}" if stop else None
         promise = self._promise()

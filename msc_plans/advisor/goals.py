@@ -7,7 +7,7 @@ from msc_plans.analysis.accumulation import ACCUMULATED_RATIO
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism_file import FAMILIES
 
-__all__ = ["GOALS", "DiscriminateGoal", "Goal", "LearnGoal", "MapGoal", "MaximiseGoal", "make_goal"]
+__all__ = ["GOALS", "DiscriminateGoal", "Goal", "LearnGoal", "MapGoal", "MaximiseGoal", "goal_of", "make_goal"]
 
 
 def _check_family(family: str) -> None:
@@ -154,3 +154,16 @@ def make_goal(name: str, **settings: object) -> Goal:
     if unknown:
         raise ValueError(f"goal {name!r} has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
     return GOALS[name](**settings)  # type: ignore[arg-type]
+
+
+def goal_of(name: str, family: str) -> Goal:
+    """Return a goal by its name, of this family where it is about a family.
+
+    Raises
+    ------
+    ValueError
+        The goal or the family is unknown; the message lists the valid ones.
+    """
+    _check_family(family)
+    about = name in GOALS and any(one.name == "family" for one in fields(GOALS[name]))
+    return make_goal(name, family=family) if about else make_goal(name)

@@ -9,15 +9,17 @@ The rule, for every claim alike, fixed before anything was measured:
   that are open say by how much their σ exceeds what they would have to tell.
 
 A check that is there to contradict only (``against_only``) need not hold: a trend is shown by its slope, and refused by
-a single step that goes the other way beyond doubt.
+a single fall beyond doubt.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr
 
 __all__ = ["CONFIDENCE", "Check", "Verdict", "judge", "trend"]
@@ -55,12 +57,24 @@ class Check:
         return float(ndtr((self.high - self.value) / sigma) - ndtr((self.low - self.value) / sigma))
 
     def __str__(self) -> str:
+        if math.isinf(self.sigma):
+            return f"{self.what}: open ({self.note or 'its uncertainty has no bound'})"
+        if self.sigma == 0.0 and self.note:
+            return f"{self.what}: {self.note}"
         bounds = (f"≥ {self.low:.3g}" if math.isinf(self.high) else
                   f"≤ {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}")  # fmt: skip
-        number = f"{self.value:.4g} ± {self.sigma:.2g}" if math.isfinite(self.value) else "no value"
+        number = _with_error(self.value, self.sigma) if math.isfinite(self.value) else "no value"
         unit = f" {self.unit}" if self.unit else ""
         note = f"; {self.note}" if self.note else ""
         return f"{self.what}: {number}{unit} (asked {bounds}, probability {self.probability:.3f}{note})"
+
+
+def _with_error(value: float, sigma: float) -> str:
+    """To two digits of the error."""
+    if not sigma > 0:
+        return f"{value:.4g}"
+    digits = min(max(1 - math.floor(math.log10(sigma)), 0), 9)
+    return f"{value:.{digits}f} ± {sigma:.{digits}f}"
 
 
 def judge(checks: Sequence[Check]) -> Verdict:
@@ -91,10 +105,12 @@ def trend(
     unit: str = "",
     per: str = "K",
 ) -> list[Check]:
-    """Return the checks that values rise with x: the slope of a straight line, and no step down.
+    """Return the checks that values rise with x: the slope of a straight line, and no fall.
 
-    The line is fitted by weighted least squares; where it misses the values by more than their σ (it need not be
-    straight) the slope's σ grows with √(χ² per degree of freedom).
+    The line is the least-squares one of all points alike, of which the true values have one, too, whatever the shape of
+    their rise: its error is that of the values. Where these jitter about every rising curve by more than their σ, the
+    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve. A fall is a value below any of those
+    before it: what falls slowly shows between neighbours last.
 
     Parameters
     ----------
@@ -111,16 +127,15 @@ def trend(
     if len(x) < 3:
         return []
     at, y, s = (np.asarray(one, dtype=float) for one in (x, values, sigmas))
-    weight = 1.0 / np.maximum(s, 1e-12) ** 2
-    away = at - np.sum(weight * at) / np.sum(weight)
-    spread = float(np.sum(weight * away**2))
-    slope = float(np.sum(weight * away * y) / spread)
-    mean = float(np.sum(weight * y) / np.sum(weight))
-    misfit = float(np.sum(weight * (y - mean - slope * away) ** 2)) / (len(x) - 2)
-    sigma = math.sqrt(max(1.0, misfit) / spread)
-    steps = [
-        Check(f"{what}, {a:g} → {b:g}", float(y1 - y0), math.hypot(s0, s1), low=0.0, unit=unit, uids=(u0, u1),
-              against_only=True)
-        for a, b, y0, y1, s0, s1, u0, u1 in zip(x, x[1:], y, y[1:], s, s[1:], uids, uids[1:], strict=False)
+    s = np.maximum(s, 1e-12)
+    away = (at - at.mean()) / np.sum((at - at.mean()) ** 2)
+    slope = float(away @ y)
+    rising = isotonic_regression(y, weights=s**-2.0).x
+    misfit = float(np.sum(((y - rising) / s) ** 2)) / (len(x) - 1)
+    sigma = math.sqrt(max(1.0, misfit) * float(away**2 @ s**2))
+    falls = [
+        Check(f"{what}, {x[i]:g} → {x[j]:g}", float(y[j] - y[i]), math.hypot(s[i], s[j]), low=0.0, unit=unit,
+              uids=(uids[i], uids[j]), against_only=True)
+        for i, j in combinations(range(len(x)), 2)
     ]  # fmt: skip
-    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *steps]
+    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *falls]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devices import Geometry
-from msc_plans.advisor import Advisor, Budget, CostModel, SearchSpace, make_goal
+from msc_plans.advisor import Advisor, Budget, CostModel, SearchSpace
+from msc_plans.advisor.goals import goal_of
 from msc_plans.kinetics.observation import Optics
 from msc_plans.kinetics.solver import Reactor
 from msc_plans.settings import Settings
@@ -31,7 +32,7 @@ def advisor_for(
     settings : Settings
         Volumes, ovens, optics.
     goal, family : str
-        See :func:`msc_plans.advisor.make_goal`.
+        See :func:`msc_plans.advisor.goals.goal_of`.
     space : SearchSpace
         What it may choose from.
     dwell_s : float
@@ -47,7 +48,7 @@ def advisor_for(
     optics, geometry = settings.optics, Geometry(**settings.geometry.model_dump())
     heating_k_min = settings.ovens.heating_k_min
     return Advisor(
-        make_goal(goal, family=family),
+        goal_of(goal, family),
         space,
         cost=CostModel(
             reactor_volume_ul=geometry.heated_ul,

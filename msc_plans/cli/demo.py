@@ -47,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
     from ioc_sim.physics.scenario_file import load_scenario
     from ioc_sim.server import PortInUseError, check_port
-    from msc_plans.advisor.goals import make_goal
+    from msc_plans.advisor.goals import goal_of
 
     try:
-        goal = make_goal(args.goal, family=args.family)
+        goal = goal_of(args.goal, args.family)
         load_scenario(args.scenario)
         if not 1 <= args.conditions <= MAX_CONDITIONS:
             raise ValueError(f"--conditions must be 1 to {MAX_CONDITIONS}, not {args.conditions}")

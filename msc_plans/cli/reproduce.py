@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ TIME_SCALE = 400.0
 SPECTRA = 50
 """Averaged for each condition: with 5 s of light what a spectrum's model misses is as large as its noise."""
 _ANALYSIS_TIMEOUT_S = 600.0
-_CATCH_UP_S = 120.0
+_CATCH_UP_S = 240.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,8 +97,12 @@ def _say(words: str) -> None:
 def _stored(args: argparse.Namespace) -> "Archive":
     from msc_plans.cli.reproduce_records import archive_of, in_catalog
     from msc_plans.storage import opened
+    from msc_plans.storage.journal import journals
 
     store = args.store or Path("msc-reproduce")
+    waiting = len(journals(store / "journal")) if (store / "journal").is_dir() else 0
+    if waiting:
+        _say(f"{waiting} runs are not in the catalogue yet; bring them in first: msc replay {store}")
     try:
         with opened(store) as catalog:
             uid = _latest(catalog, args.from_catalog, store)
@@ -175,14 +180,17 @@ def _measure(args: argparse.Namespace, uid: str, told: dict[str, Any], folder: P
     from bluesky.utils import FailedStatus, RunEngineInterrupted
 
     from msc_plans.cli.configuration import read_settings
+    from msc_plans.cli.reproduce_adaptive import told_of
     from msc_plans.cli.reproduce_records import archive_of, in_journals
     from msc_plans.cli.reproduction import needs_of
     from msc_plans.cli.wiring import open_session
     from msc_plans.plans import CampaignFailedError
     from msc_plans.storage import ServerError
 
-    records = archive_of(uid, in_journals(folder, uid)).records.all if args.resume is not None else ()
-    needs = needs_of(args.only).without(records)
+    needs = needs_of(args.only)
+    if args.resume is not None:
+        stored = archive_of(uid, in_journals(folder, uid))
+        needs = needs.without(stored.records.all, stored.conclusions)
     if not len(needs) and not needs.goals:
         _say("Everything that was asked for is measured already.")
         return
@@ -194,8 +202,14 @@ def _measure(args: argparse.Namespace, uid: str, told: dict[str, Any], folder: P
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)
     again = f"go on with: msc reproduce --resume {uid[:8]} --store {session.settings.store}"
     try:
-        _say(f"Reproduction {uid[:8]}: {len(needs)} runs; {again}")
-        _run_plans(session, needs, {"reproduce_uid": uid, "reproduce": told})
+        goals = f", campaigns: {', '.join(sorted(needs.goals))}" if needs.goals else ""
+        _say(f"Reproduction {uid[:8]}: {len(needs)} runs{goals}; {again}")
+        told = {**told, **told_of(session.settings, session.reactor)}
+
+        def left() -> "Needs":
+            return needs.without(archive_of(uid, in_journals(folder, uid)).records.all, analysed=False)
+
+        _run_plans(session, needs, {"reproduce_uid": uid, "reproduce": told}, left, resume=args.resume is not None)
         _catch_up(session)
     except (CampaignFailedError, FailedStatus) as error:
         raise ReproductionError(f"{error.__cause__ or error}. What was measured is stored; {again}") from error
@@ -212,17 +226,18 @@ class ReproductionError(RuntimeError):
     """The reactor could not do what the paper needs."""
 
 
-def _run_plans(session: Any, needs: "Needs", md: dict[str, Any]) -> None:
+def _run_plans(session: Any, needs: "Needs", md: dict[str, Any], left: Callable[[], "Needs"], *, resume: bool) -> None:
     from contextlib import redirect_stdout
 
     from msc_plans import plans
+    from msc_plans.cli.reproduce_adaptive import GOALS, run_campaign
     from msc_plans.cli.reproduction import plans_for
 
     available = {name: getattr(plans, name) for name in plans.__all__}
     if (needs.precursors or needs.saxs) and session.saxs is None:
         raise CommandError("Figs. 2 and 3 need SAXS, and the settings say that there is no SAXS station (saxs.use)")
-    # plans print their progress, and stdout is for the results
-    with redirect_stdout(sys.stderr):
+
+    def measure(needs: "Needs") -> None:
         first = 25.0 if needs.precursors else 200.0
         session.RE(plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA))
         for words, plan in plans_for(needs, available, session, md):
@@ -231,6 +246,21 @@ def _run_plans(session: Any, needs: "Needs", md: dict[str, Any]) -> None:
             if uids:
                 # analyses keep pace: what is stored at the end is all there is to say
                 session.uvvis.outcome(uids[-1]).exception(_ANALYSIS_TIMEOUT_S)
+
+    # plans print their progress, and stdout is for the results
+    with redirect_stdout(sys.stderr):
+        if len(needs):
+            measure(needs)
+            failed = left()
+            if len(failed):
+                _say(f"-- {len(failed)} runs failed: once more")
+                measure(failed)
+        if resume and needs.goals:
+            # what was measured of a campaign is read from the catalogue
+            _catch_up(session)
+        for goal in (goal for goal in GOALS if goal in needs.goals):
+            _say(f"-- adaptive, {goal}: {GOALS[goal]} conditions at the most")
+            run_campaign(session, goal, md, num_spectra=SPECTRA, resume=resume)
         session.RE(plans.make_safe(session.reactor, session.spectrometer, session.saxs))
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from msc_plans.analysis.claims import Record, Records
 from msc_plans.condition import Condition
 
-__all__ = ["Archive", "Usage", "archive_of", "in_catalog", "in_journals", "latest_in_journals"]
+__all__ = ["CONCLUSION", "Archive", "Usage", "archive_of", "in_catalog", "in_journals", "latest_in_journals"]
+
+CONCLUSION = "campaign"
+"""Name of the analysis that holds what a campaign concluded."""
 
 Document = tuple[str, Mapping[str, Any]]
 
@@ -21,7 +24,7 @@ class Usage:
 
     runs: int = 0
     seconds: float = 0.0
-    """Of the reactor's clock, from the start to the stop documents."""
+    """Of the reactor's clock, to the stop document from that of the run before it in the same session."""
     microlitres: Mapping[str, float] = field(default_factory=dict)
     """By liquid, as the syringes' readings have it: what flowed between readings, refills left out."""
 
@@ -37,7 +40,7 @@ class Archive:
 
     uid: str
     told: Mapping[str, Any]
-    """What the start documents say of it: scenario, seed, time scale, versions."""
+    """What the start documents say of it: scenario, seed, time scale, the reactor's model and what time costs."""
     records: Records
     used: Mapping[str, Usage]
     """By purpose."""
@@ -47,6 +50,8 @@ class Archive:
     """Of msc-plans, that made the analyses."""
     campaigns: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
     """Adaptive campaigns by goal: their records in the order of measurement."""
+    conclusions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of the campaigns that came to their end, by goal."""
 
 
 def in_journals(folder: Path, uid: str) -> Iterator[list[Document]]:
@@ -135,12 +140,17 @@ def archive_of(uid: str, runs: Iterable[Sequence[Document]]) -> Archive:
         raw[start["uid"]] = {"start": start, "stop": stop, "events": len(events)}
         readings += [(one["time"], start["uid"], one["data"]) for one in events]
     results: dict[str, dict[str, dict[str, Any]]] = {}
+    conclusions: dict[str, dict[str, Any]] = {}
     for start, data in sorted(analyses, key=lambda one: one[0]["time"]):
+        if start["analysis"] == CONCLUSION:
+            conclusions[data["goal"]] = data
+            continue
         results.setdefault(start["raw_uid"], {})[start["analysis"]] = data
     good = {name: one for name, one in raw.items() if one["stop"].get("exit_status") == "success"}
     records = {name: _record(one["start"], results.get(name, {})) for name, one in good.items()}
     ordered = sorted(raw.values(), key=lambda one: one["start"]["time"])
-    told = ordered[-1]["start"].get("reproduce", {}) if ordered else {}
+    told = dict(ordered[-1]["start"].get("reproduce", {})) if ordered else {}
+    told.pop("goal", None)
     campaigns: dict[str, list[Record]] = {}
     for one in ordered:
         goal = one["start"].get("reproduce", {}).get("goal", "")
@@ -154,6 +164,7 @@ def archive_of(uid: str, runs: Iterable[Sequence[Document]]) -> Archive:
         len(raw) - len(good),
         sorted({start["version"] for start, _ in analyses}),
         {goal: tuple(found) for goal, found in campaigns.items()},
+        conclusions,
     )
 
 
@@ -187,12 +198,17 @@ def _used(
                 used[liquid] += max(last.get(liquid, float(data[key])) - float(data[key]), 0.0)
                 last[liquid] = float(data[key])
     found: dict[str, Usage] = {}
-    for one in raw.values():
+    end, number = -math.inf, -1
+    for one in sorted(raw.values(), key=lambda one: one["start"]["time"]):
         start, stop = one["start"], one["stop"]
         kind = _kind(start)
         scale = float(start.get("reproduce", {}).get("time_scale", 1.0))
         before = found.get(kind, Usage())
-        seconds = before.seconds + scale * (stop.get("time", start["time"]) - start["time"])
+        # a session's RunEngine counts its runs; what lies between two sessions is nobody's time
+        begun = end if start.get("scan_id") == number + 1 else start["time"]
+        number = start.get("scan_id", -2)
+        end = stop.get("time", start["time"])
+        seconds = before.seconds + scale * (end - begun)
         found[kind] = Usage(before.runs + 1, seconds, volumes.get(kind, {}))
     return found
 

@@ -1,17 +1,20 @@
 """What a reproduction found, as JSON has it, and as a page."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from msc_plans.analysis.claims import Found, Records, find
+from msc_plans.analysis.claims import Found, Record, Records, find
 from msc_plans.analysis.claims_optical import FAMILY_NM, best_fractions
 from msc_plans.analysis.claims_xray import sizes
 from msc_plans.analysis.sizing import YU_RANGE_NM, aggregation_number, yu_diameter_nm
+from msc_plans.cli.reproduce_compare import compared
+from msc_plans.cli.reproduce_page import adaptive_part
 from msc_plans.cli.reproduce_records import Archive
-from msc_plans.cli.reproduction import chosen
+from msc_plans.cli.reproduction import ADAPTIVE, chosen
 
 __all__ = ["NOT_CARRIED", "REGIMES", "mechanisms", "results_of", "write_report"]
 
@@ -42,6 +45,11 @@ def results_of(archive: Archive, only: Collection[str], seed: int) -> dict[str, 
     claims, figures = chosen(only)
     known = NOT_CARRIED.get(archive.told.get("scenario", ""), frozenset())
     found = find(archive.records, claims) if claims else []
+    feed, by_grid, adaptive = archive.told.get("reactor"), [], None
+    if not only or ADAPTIVE in only:
+        by_grid = mechanisms(archive.records.all, seed, feed)
+        every = [one for records in archive.campaigns.values() for one in records]
+        adaptive = compared(archive, by_grid, mechanisms(every, seed, feed)) if every else None
     return {
         "reproduce_uid": archive.uid,
         **{name: archive.told.get(name) for name in ("scenario", "prefix", "seed", "time_scale")},
@@ -50,7 +58,8 @@ def results_of(archive: Archive, only: Collection[str], seed: int) -> dict[str, 
         "figures": figures,
         "sizes": _sizes(archive.records),
         "fractions": _fractions(archive.records),
-        "mechanisms": mechanisms(archive.records, seed) if not only else [],
+        "mechanisms": by_grid,
+        "adaptive": adaptive,
         "used": {
             name: {"runs": one.runs, "hours": one.seconds / 3600.0, "mixture_ml": one.mixture_ml}
             for name, one in archive.used.items()
@@ -99,24 +108,29 @@ def _fractions(records: Records) -> list[dict[str, Any]]:
     return rows
 
 
-def mechanisms(records: Records, seed: int) -> list[dict[str, Any]]:
+def mechanisms(records: Iterable[Record], seed: int, feed: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """Return the probability of each mechanism in each of the paper's ranges, by the conditions with equal ovens.
 
     Parameters
     ----------
-    records : Records
+    records : iterable of Record
         What was measured.
     seed : int
         Of the particles.
+    feed : mapping, optional
+        Feed and volumes: the arguments of the model's reactor.
     """
     from msc_plans.kinetics.belief import Belief
     from msc_plans.kinetics.observation import Observation
+    from msc_plans.kinetics.solver import Reactor
+
+    records, reactor = list(records), Reactor(**(feed or {}))
 
     rows = []
     for name, above, most, expected, words in REGIMES:
         used = [
             one
-            for one in records.all
+            for one in records
             if one.condition is not None
             and not one.fraction
             and "uvvis" in one.results
@@ -125,7 +139,7 @@ def mechanisms(records: Records, seed: int) -> list[dict[str, Any]]:
         ]
         row: dict[str, Any] = {"range": name, "paper": words, "expected": list(expected), "conditions": len(used)}
         if used:
-            belief = Belief(particles=_PARTICLES, seed=seed)
+            belief = Belief(reactor=reactor, particles=_PARTICLES, seed=seed)
             conditions = [one.condition for one in used if one.condition is not None]
             belief.update(conditions, [Observation.from_record(one.results["uvvis"]) for one in used])
             shares = belief.probabilities
@@ -173,6 +187,7 @@ def write_report(path: Path, archive: Archive, results: Mapping[str, Any], only:
             _fraction_table(report, results["fractions"])
     _size_table(report, results["sizes"])
     _mechanism_table(report, results["mechanisms"])
+    adaptive_part(report, archive, results)
     _used_table(report, archive, results)
     report.write(path)
 
@@ -182,6 +197,8 @@ def _verdicts(report: Any, claims: Sequence[Mapping[str, Any]]) -> None:
     if not claims:
         report.text("None was asked for.", "note")
         return
+    counts = Counter(one["verdict"] for one in claims)
+    report.text(", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) + ".")
     rows = []
     for one in claims:
         verdict = [one["verdict"]]
@@ -228,7 +245,7 @@ def _size_table(report: Any, rows: Sequence[Mapping[str, Any]]) -> None:
             return [f"– ({one[f'{name}_note'] or 'not measured'})"]
         if math.isinf(sigma):
             return [f"not resolved; mean of the stream {value:.2f} nm", one[f"{name}_note"]]
-        return [f"{value:.2f} ± {sigma:.2f} nm"]
+        return [f"{value:.3f} ± {sigma:.3f} nm"]
 
     report.table(
         ("family", "SAXS, paper", "SAXS, found", "UV-vis, paper", "UV-vis, found"),

@@ -1,7 +1,7 @@
 """The experiments of the paper: which conditions its claims and figures need, and the plans that measure them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from msc_plans.analysis.claims import CLAIMS, Record
@@ -64,8 +64,13 @@ class Needs:
         """Return the number of runs."""
         return len(self.uvvis) + len(self.saxs) + len(self.precursors) + len(self.fractions)
 
-    def without(self, records: Iterable[Record], goals: Collection[str] = ()) -> "Needs":
-        """Return what is left when these are measured and analysed, and these campaigns at their end."""
+    def without(self, records: Iterable[Record], goals: Collection[str] = (), *, analysed: bool = True) -> "Needs":
+        """Return what is left when these are measured and analysed, and these campaigns at their end.
+
+        With ``analysed`` false it is enough that they are measured: their analyses may be under way.
+        """
+        if not analysed:
+            records = [replace(one, results={"uvvis": {}, "saxs": {}}) for one in records]
         records = [one for one in records if one.results]
         spectra = [one for one in records if "uvvis" in one.results]
         conditions = {one.condition for one in spectra if not one.fraction}

@@ -72,6 +72,7 @@ def msc_campaign(
     sample: str = "CdSe",
     lots: dict[str, str] | None = None,
     campaign_uid: str = "",
+    num_spectra: int = 5,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
     """Measure what the advisor suggests until it is done; then make the reactor safe.
@@ -109,6 +110,8 @@ def msc_campaign(
         What flows, and the precursor lots by name.
     campaign_uid : str
         Default: a new one.
+    num_spectra : int
+        Averaged into each.
     md
         Further entries of the start documents.
 
@@ -126,6 +129,7 @@ def msc_campaign(
     """
     check_count("max_conditions", max_conditions)
     check_count("failures_allowed", failures_allowed, 0)
+    check_count("num_spectra", num_spectra)
     check_exposure(frame_exposure_s)
     check_flag("confirm", confirm)
     check_choice("refills", refills, REFILLS)
@@ -137,8 +141,9 @@ def msc_campaign(
     why = Why("campaign", uid, "", sample, lots or {}, md=md or {})
     with ThreadPoolExecutor(1, thread_name_prefix="advisor") as worker:
         loop = _Campaign(
-            reactor, spectrometer, saxs, advisor, results, publish, worker, why, frame_exposure_s, confirm, refills
-        )
+            reactor, spectrometer, saxs, advisor, results, publish, worker, why, frame_exposure_s, confirm, refills,
+            num_spectra,
+        )  # fmt: skip
         if resume and history is not None:
             past = yield from compute(worker, lambda: read_past(history, uid))
             loop.past = past
@@ -168,6 +173,7 @@ class _Campaign:
     frame_exposure_s: float
     confirm: bool
     refills: Refill
+    num_spectra: int
     past: Past = Past()  # noqa: RUF009  it is frozen
     alarm: str = ""
     seconds: list[float] = field(default_factory=list)
@@ -205,7 +211,7 @@ class _Campaign:
             return
         first = decision.condition
         ovens = (first.nucleation_temperature, first.growth_temperature)
-        yield from bring_up_steps(self.reactor, self.spectrometer, *ovens)
+        yield from bring_up_steps(self.reactor, self.spectrometer, *ovens, num_spectra=self.num_spectra)
         for number in range(self.past.count + 1, max_conditions + 1):
             try:
                 yield from self._measure(decision, number, max_conditions)

@@ -26,11 +26,14 @@ from msc_plans.analysis.claims_xray import FIGURE_2, curve_of
 __all__ = ["CAPTIONS", "paper_figure"]
 
 _RANGE_NM = (370.0, 650.0)
+_TIMES_NOISE = 10.0
+_STEP = 1.15
 _COLOURS = ("#1f4e99", "#2a9d5c", "#c0392b")
 
 CAPTIONS: Final[Mapping[str, str]] = {
     "F1": "Absorption spectra after 14 s. A panel for each nucleation temperature; its ten growth temperatures from "
-    "equal ovens (brown) down in steps of 10 °C (to the blue). Each spectrum is divided by its maximum beyond 395 nm. "
+    "equal ovens (brown) down in steps of 10 °C (to the blue). Each spectrum is divided by its maximum beyond 395 nm; "
+    "those of which that is less than ten times the noise are left out, and counted. "
     "Dashed: CdSe-437 is accumulated (probability 0.95 or more) in at least one spectrum of the panel.",
     "F2": "SAXS after 1.5 s, growth at 230 °C. Left: volume-weighted sizes by the Monte Carlo fit, offset, with the "
     "mean; grey lines at 0.87, 0.94 and 1.02 nm. Right: the scattering curves, offset by factors.",
@@ -77,18 +80,33 @@ def _figure_1(records: Records) -> Figure | None:
     figure = Figure(figsize=(14.0, 6.2), layout="constrained")
     panels = figure.subplots(2, 5, sharex=True, sharey=True)
     for axes, (nucleation, row) in zip(panels.flat, rows.items(), strict=True):
+        faint = 0
         for step, record in reversed(list(enumerate(row))):
-            if record is not None:
+            if record is not None and _is_faint(record):
+                faint += 1
+            elif record is not None:
                 colour = "#7a4a21" if step == 0 else colormaps["turbo"](0.82 - 0.08 * step)
                 _plot(axes, record, beyond=395.0, color=colour, lw=1.6 if step == 0 else 0.9)
         if any(one is not None and _is_accumulated(one) for one in row):
             axes.add_patch(Rectangle((427.0, 0.03), 20.0, 1.0, fill=False, ls="--", ec="black", lw=1.0))
-        missing = sum(one is None for one in row)
-        axes.set_title(f"nucleation {nucleation} °C" + (f" ({missing} not measured)" if missing else ""), fontsize=10)
+        left_out = ((sum(one is None for one in row), "not measured"), (faint, "too faint"))
+        words = ", ".join(f"{number} {why}" for number, why in left_out if number)
+        axes.set_title(f"nucleation {nucleation} °C" + (f" ({words})" if words else ""), fontsize=10)
         axes.set(xlim=(385.0, _RANGE_NM[1]), ylim=(-0.05, 1.25))
     figure.supxlabel("wavelength / nm", fontsize=10)
     figure.supylabel("absorbance / its maximum", fontsize=10)
     return figure
+
+
+def _is_faint(record: Record) -> bool:
+    """Whether nothing would be seen but noise: the noise is that from one pixel to the next at the red end."""
+    x, y = _spectrum(record)
+    inside = (x > 395.0) & (x < _RANGE_NM[1]) & np.isfinite(y)
+    red = y[inside & (x > 600.0)]
+    if red.size < 10:
+        return False
+    noise = float(np.median(np.abs(np.diff(red)))) / (0.6745 * math.sqrt(2.0))
+    return float(np.quantile(y[inside], 0.98)) < _TIMES_NOISE * noise
 
 
 def _is_accumulated(record: Record) -> bool:
@@ -112,17 +130,19 @@ def _figure_2(records: Records) -> Figure | None:
             left.fill_between(radius[inside], level, level + 0.85 * volume[inside] / top, color=colour, alpha=0.6, lw=0)
             low, high = (record.number("saxs", f"mean_radius_nm_{end}") for end in ("low", "high"))
             left.plot([low, high], [level + 0.1] * 2, color="black", lw=2)
-            text = f"{t} °C: {record.number('saxs', 'mean_radius_nm'):.3f} nm, {told['verdict']}"
+            text = f"mean {record.number('saxs', 'mean_radius_nm'):.2f} ({low:.2f} to {high:.2f}) nm, {told['verdict']}"
         else:
-            text = f"{t} °C: {told['verdict']}"
-        left.annotate(text, (1.78, level + 0.25), ha="right", fontsize=8)
+            text = str(told["verdict"])
+        box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1}
+        left.annotate(text, (1.78, level + 0.62), ha="right", fontsize=8, bbox=box)
         q, y, _ = curve_of(record)
         use = (q > 0.1) & (y > 0)
         right.loglog(q[use], y[use] * 3.0**level, color=colour, lw=1.0, label=f"{t} °C")
     for r in (0.87, 0.94, 1.02):
         left.axvline(r, color="grey", lw=0.7, ls=":")
-    left.set(xlim=(0.5, 1.8), ylim=(-0.1, len(known) + 0.1), xlabel="radius / nm", yticks=[])
-    left.set_ylabel("volume-weighted distribution (offset); bar: mean, 95 %")
+    left.set(xlim=(0.5, 1.8), ylim=(-0.1, len(known) + 0.1), xlabel="radius / nm")
+    left.set_yticks([level + 0.1 for level in range(len(known))], [f"{t} °C" for t, _ in known])
+    left.set_ylabel("nucleation: volume-weighted distribution; bar: mean, 95 %")
     right.set(xlabel="q / nm⁻¹", ylabel="intensity / cm⁻¹ (each 3 times the one below)")
     handles, labels = right.get_legend_handles_labels()
     right.legend(handles[::-1], labels[::-1], fontsize=8, title="nucleation")
@@ -168,15 +188,15 @@ def _figure_4(records: Records) -> Figure | None:
         x, y = _spectrum(record)
         inside = (x > _RANGE_NM[0]) & (x < _RANGE_NM[1]) & np.isfinite(y)
         scale = float(np.max(y[inside], initial=1e-6))
-        axes.plot(x[inside], y[inside] / scale + 0.8 * level, lw=1.2, color=colormaps["viridis"](0.15 * level))
-        axes.annotate(name, (_RANGE_NM[1], 0.8 * level), (-4, 4), textcoords="offset points", ha="right")
+        axes.plot(x[inside], y[inside] / scale + _STEP * level, lw=1.2, color=colormaps["viridis"](0.15 * level))
+        axes.annotate(name, (_RANGE_NM[1], _STEP * level), (-4, 4), textcoords="offset points", ha="right")
         for family, (where, _) in best.items():
             key = "nc_wavelength_nm" if family == "NC" else f"{family}_wavelength_nm"
             place = record.number("uvvis", key)
             if where == name and math.isfinite(place):
-                top = float(np.interp(place, x[inside], y[inside])) / scale + 0.8 * level
+                top = float(np.interp(place, x[inside], y[inside])) / scale + _STEP * level
                 axes.plot(place, top, "v", color="black", ms=5)
-                axes.annotate(f"{family} {place:.0f}", (place, top), (0, 6), textcoords="offset points", fontsize=8)
+                axes.annotate(f"{family}: {place:.1f} nm", (place, top), (7, 3), textcoords="offset points", fontsize=8)
     axes.set(xlabel="wavelength / nm", yticks=[], ylabel="absorbance / its maximum (offset)")
     return figure
 

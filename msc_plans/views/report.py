@@ -14,7 +14,7 @@ _STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 h1 { line-height: 1.2 } h2 { margin-top: 2.5rem }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto; margin: 1rem 0 } td:first-child { white-space: nowrap }
 table { border-collapse: collapse; width: 100%; font-size: 0.92em }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.6rem; border-bottom: 1px solid #8886 }
 img { max-width: 100%; background: white; border-radius: 4px }

@@ -10,6 +10,7 @@ from msc_plans.advisor.acquisition import (
     precision,
 )
 from msc_plans.advisor.edges import edges_of
+from msc_plans.advisor.goals import DiscriminateGoal, LearnGoal, goal_of
 from msc_plans.condition import Condition
 
 
@@ -62,6 +63,15 @@ class TestGoals:
     def test_a_goal_is_made_by_name(self):
         assert make_goal("map", threshold=0.1) == MapGoal(threshold=0.1)
         assert make_goal("maximise", family="CdSe-465") == MaximiseGoal("CdSe-465")
+
+    def test_a_family_is_for_the_goals_that_are_about_one(self):
+        assert goal_of("map", "CdSe-465") == MapGoal("CdSe-465")
+        assert goal_of("discriminate", "CdSe-465") == DiscriminateGoal()
+        assert goal_of("learn", "CdSe-437") == LearnGoal()
+        with pytest.raises(ValueError, match="unknown family 'CdSe-500'"):
+            goal_of("learn", "CdSe-500")
+        with pytest.raises(ValueError, match="unknown goal 'win'"):
+            goal_of("win", "CdSe-437")
 
     def test_unknown_names_are_refused_with_the_valid_ones(self):
         with pytest.raises(ValueError, match="unknown goal 'win'; goals are map, maximise, discriminate, learn"):

@@ -51,6 +51,20 @@ def test_a_check_is_the_probability_of_its_range() -> None:
     assert math.isnan(Check("x", math.nan, 1.0, low=0.0).probability)
 
 
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (Check("x", 0.070541, 0.0102, low=0.085, unit="nm"), "x: 0.071 ± 0.010 nm (asked ≥ 0.085, probability 0.078)"),
+        (Check("x", 1234.4, 25.0, high=1000.0), "x: 1234 ± 25 (asked ≤ 1e+03, probability 0.000)"),
+        (Check("x", 3.0, 0.0, low=0.5), "x: 3 (asked ≥ 0.5, probability 1.000)"),
+        (Check("x", 1.0, 0.0, low=0.5, note="detected"), "x: detected"),
+        (Check("x", 0.1, math.inf, low=0.5, note="not detected"), "x: open (not detected)"),
+    ],
+)
+def test_a_check_is_said_in_words_with_as_many_digits_as_its_error_has(check: Check, words: str) -> None:
+    assert str(check) == words
+
+
 def test_one_check_beyond_doubt_refuses_and_many_are_given_more_doubt() -> None:
     against = Check("x", -2.0, 1.0, low=0.0)  # probability 0.023
     holds = Check("x", 5.0, 1.0, low=0.0)
@@ -73,11 +87,37 @@ def test_a_check_that_only_refuses_need_not_hold() -> None:
     assert trend("x", [0, 1], [0, 1], [1, 1], list("ab")) == []
 
 
-def test_the_slope_is_no_surer_than_a_line_fits() -> None:
-    sure = trend("x", [0, 1, 2, 3], [0, 1, 2, 3], [0.01] * 4, list("abcd"))[0]
+def test_the_slope_is_as_sure_as_its_values_whatever_the_shape_of_the_rise() -> None:
+    straight = trend("x", [0, 1, 2, 3], [0, 1, 2, 3], [0.01] * 4, list("abcd"))[0]
     bent = trend("x", [0, 1, 2, 3], [0, 0, 0, 3], [0.01] * 4, list("abcd"))[0]
-    assert sure.sigma == pytest.approx(0.01 / math.sqrt(5))
-    assert bent.sigma > 10 * sure.sigma
+    assert straight.sigma == pytest.approx(0.01 / math.sqrt(5))
+    assert bent.sigma == straight.sigma
+    assert (straight.value, bent.value) == pytest.approx((1.0, 0.9))
+
+
+def test_the_slope_is_no_surer_than_a_rising_curve_fits() -> None:
+    jitter = trend("x", [0, 1, 2, 3], [0, 2, 1, 3], [0.01] * 4, list("abcd"))[0]
+    # the nearest rising curve has 1.5 at both: 50 σ off twice, over three degrees of freedom
+    assert jitter.sigma == pytest.approx(0.01 / math.sqrt(5) * math.sqrt(2 * 50**2 / 3))
+
+
+def test_a_slow_fall_refuses_what_its_steps_leave_open() -> None:
+    values = [20.0, 19.0, 18.0, 17.0, 16.0, 30.0, 40.0, 50.0]
+    checks = trend("x", range(8), values, [0.4] * 8, list("abcdefgh"))
+    assert checks[0].probability > 0.999
+    steps = [one for one in checks[1:] if one.what.endswith(("0 → 1", "1 → 2", "2 → 3", "3 → 4"))]
+    assert all(one.probability > 0.05 / len(checks) for one in steps)
+    assert judge(checks) == "not shown"
+
+
+def test_a_flat_series_is_called_rising_no_more_often_than_it_says() -> None:
+    rng = np.random.default_rng(3)
+    sigmas = np.array([0.1, 0.1, 0.3, 1.0, 2.0])
+    shown = 0
+    for _ in range(2000):
+        slope = trend("x", range(5), rng.normal(0.0, sigmas).tolist(), sigmas.tolist(), list("abcde"))[0]
+        shown += slope.probability >= 0.95
+    assert shown / 2000 <= 0.055
 
 
 def test_the_window_is_shown_refused_and_open() -> None:
@@ -92,7 +132,7 @@ def test_the_window_is_shown_refused_and_open() -> None:
 def test_an_open_check_says_what_it_would_take() -> None:
     (found,) = find(Records(window(t260=0.08)), ["F1-window"])
     (decisive,) = found.decisive
-    assert "260 °C: 0.08 ± 0.005" in str(decisive)
+    assert "260 °C: 0.0800 ± 0.0050" in str(decisive)
     assert decisive.uids == ("260-260-14",)
     assert found.as_dict()["decisive"] == [decisive.what]
     (missing,) = find(Records(window()[1:]), ["F1-window"])[0].decisive

@@ -71,7 +71,7 @@ ARGUMENTS = {
     "mesophase_scan": "liquids cell_temperatures oven_temperature frame_exposure_s num sample lots background_uid "
     "campaign_uid md",
     "msc_campaign": "max_conditions failures_allowed saxs frame_exposure_s confirm refills resume sample lots "
-    "campaign_uid md",
+    "campaign_uid num_spectra md",
     "refill": "liquids how",
     "saxs_calibrate": "standards frame_exposure_s num md",
     "standby": "",

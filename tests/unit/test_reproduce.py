@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +58,13 @@ def test_what_is_measured_and_analysed_is_not_measured_again() -> None:
     assert needs.without([at(200, 230, 1.5, uvvis=uvvis(), saxs={})]).saxs < needs.saxs
     assert len(needs.without(mixture(1, 1, 1)).precursors) == 6
     assert needs.without(fractions()).fractions == {"Fi", "F5"}
+    # within a session the analyses may be under way
+    bare = [at(280, 280, 14.0), at(200, 230, 1.5)]
+    left = needs.without(bare, analysed=False)
+    assert (needs.uvvis - left.uvvis, needs.saxs - left.saxs) == (
+        {Condition(280, 280, 14.0)},
+        {Condition(200, 230, 1.5)},
+    )
 
 
 class Devices:
@@ -142,10 +150,20 @@ def test_records_come_from_the_documents_alone() -> None:
     assert found.number("uvvis", "CdSe-437_ratio") == 0.13
     used = archive.used["scan"]
     assert used.runs == 11
-    # ten runs of 10 s at ten times the clock's speed, and the failed one, which doesn't say; 50 µL between readings
+    # ten runs of 10 s at ten times the clock's speed, and the failed one, which doesn't say
     assert used.seconds == pytest.approx(1010.0)
+    # 50 µL between readings
     assert used.microlitres == {"Cd": 450.0, "Se": 450.0, "Solvent": 450.0}
     assert used.mixture_ml == pytest.approx(0.9)
+
+
+def test_what_lies_between_two_runs_counts_within_a_session_only() -> None:
+    runs = reproduction()
+    for number, run in enumerate(runs[::2]):
+        run[0][1]["scan_id"] = (1, 2, 3, 1, 2, 3, 4, 5, 6, 7)[number]
+    used = archive_of("r1", runs).used["scan"]
+    # one is begun each 100 s and takes 10; the fourth is the first of another session
+    assert used.seconds == pytest.approx(10.0 * ((10.0 + 2 * 100.0) + (10.0 + 6 * 100.0)))
 
 
 def test_the_later_analysis_counts_and_a_failed_one_does_not() -> None:
@@ -181,6 +199,19 @@ def test_journals_of_two_reproductions_are_not_mixed(tmp_path) -> None:
         assert archive.told["seed"] == seed
         assert len(archive.records.all) == 10
     assert len(archive_of("r3", in_journals(tmp_path, "r3")).records.all) == 0
+
+
+def test_who_reads_the_archive_is_told_what_it_lacks(tmp_path, monkeypatch, capsys) -> None:
+    @contextmanager
+    def catalog(store: Any) -> Any:
+        raise FileNotFoundError(store)
+        yield
+
+    monkeypatch.setattr("msc_plans.storage.opened", catalog)
+    journalled(tmp_path / "journal", reproduction()[:3])
+    assert main(["reproduce", "--from-catalog", "--store", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"3 runs are not in the catalogue yet; bring them in first: msc replay {tmp_path}" in said
 
 
 def verdicts(**told: Any) -> dict[str, tuple[str, str]]:
