@@ -22,7 +22,7 @@ from msc_plans.cli.simulator import Simulator
 __all__ = ["FAULTS", "chaos"]
 
 SPECTRA, FRAMES = 60, 20
-QUICK_SPECTRA, QUICK_FRAMES = 3, 0
+QUICK_SPECTRA, QUICK_FRAMES = 4, 0
 _HUNG_S = 400.0
 
 VALUES: dict[str, Any] = {
@@ -84,7 +84,7 @@ class Trouble:
             raise self.error
 
     def _work(self) -> None:
-        next_at = self._count.begun + self._draw.randint(2, 4)
+        next_at = self._count.begun + self._draw.randint(2, 3)
         while not self._over.wait(0.05):
             if time.monotonic() - self._count.last > _HUNG_S:
                 # nothing can be trusted to end what hangs
@@ -176,7 +176,7 @@ class Trouble:
             self._person.reset()
 
 
-def _campaigns(folder: Path, seed: int, spectra: int, frames: int) -> dict[str, Any]:
+def _campaigns(folder: Path, seed: int, spectra: int, frames: int, every: bool) -> dict[str, Any]:
     draw = random.Random(seed)
     with simulator(folder, seed) as ioc:
         count = Counted()
@@ -189,15 +189,18 @@ def _campaigns(folder: Path, seed: int, spectra: int, frames: int) -> dict[str, 
                 if not wanted:
                     continue
                 deck = draw.sample(faults, len(faults))
+                if not frames:  # a quick run has time for one that nobody need mend
+                    deck = ["writer killed"]
                 with closing(Trouble(session, person, ioc, count, deck, f"{seed} {saxs}")) as trouble:
-                    restarts += person.run(
-                        str(uuid.UUID(int=draw.getrandbits(128))), lambda done, n=wanted: done >= n, saxs=saxs,
-                        mended=trouble.wait_until_mended,
-                    )  # fmt: skip
+
+                    def over(done: int, wanted: int = wanted, made: Trouble = trouble, all_of: int = len(deck)) -> bool:
+                        return done >= wanted and (not every or len(made.made) >= all_of)
+
+                    uid = str(uuid.UUID(int=draw.getrandbits(128)))
+                    restarts += person.run(uid, over, saxs=saxs, mended=trouble.wait_until_mended)
                     made += trouble.made
             flushed = session.flush(900.0)
     found = tally(folder)
-    every = spectra + frames
     measured = sum(found["conditions"].values())
     return {
         "conditions": measured,
@@ -209,7 +212,7 @@ def _campaigns(folder: Path, seed: int, spectra: int, frames: int) -> dict[str, 
         "stored": found["documents"],
         "frames_taken": count.frames,
         "frames_lost": count.frames - found["frames"],
-        "unfinished": max(0, every - measured),
+        "unfinished": max(0, spectra + frames - measured),
         "unsafe": person.unsafe,
         "safe_after_s": person.slowest_s,
     }
@@ -221,13 +224,15 @@ def _without_repeats(callback: Callable[..., None]) -> Any:
     return WithoutRepeats(callback)
 
 
-def chaos(seed: int, quick: bool, log: Path) -> dict[str, Any]:
+def chaos(seed: int, quick: bool, log: Path, *, every: bool = False) -> dict[str, Any]:
     """Two campaigns, of spectra and of frames, under faults.
 
     Parameters
     ----------
     log : Path
         Where the session's own output goes.
+    every : bool
+        Go on, and no longer, until each kind of fault has been made.
 
     Returns
     -------
@@ -235,13 +240,14 @@ def chaos(seed: int, quick: bool, log: Path) -> dict[str, Any]:
         What was counted; ``lost``, ``frames_lost``, ``unfinished`` and ``unsafe`` should be nothing.
     """
     began = time.monotonic()
+    spectra, frames = (1, 1) if every else (QUICK_SPECTRA, QUICK_FRAMES) if quick else (SPECTRA, FRAMES)
     with tempfile.TemporaryDirectory() as folder, log.open("a") as file, redirect_stdout(file):
-        found = _campaigns(Path(folder), seed, QUICK_SPECTRA if quick else SPECTRA, QUICK_FRAMES if quick else FRAMES)
+        found = _campaigns(Path(folder), seed, spectra, frames, every)
     found["seconds"] = time.monotonic() - began
     return found
 
 
 if __name__ == "__main__":
     # a process of its own: one session a process
-    told = chaos(int(sys.argv[1]), sys.argv[2] == "quick", Path(sys.argv[3]))
+    told = chaos(int(sys.argv[1]), sys.argv[2] == "quick", Path(sys.argv[3]), every=sys.argv[2] == "every")
     print(json.dumps(told))

@@ -45,6 +45,7 @@ _BIN_NM = 2.0
 _OPTICAL_DENSITY_FROM_NM = 350.0
 _FEWEST_BINS = 25
 _PLATEAU, _MOSTLY = 4, 0.3
+_BRIGHT, _LEAST_SHARE = 0.01, 1e-3
 _NANOCRYSTAL_GAIN = 25.0
 _FLANK_RATIO = 5.0
 _FLANKS = ((1.0, 4.0), (2.0, 10.0), (4.0, 60.0))
@@ -72,7 +73,8 @@ def absorbance(
     Raises
     ------
     ValueError
-        Shapes differ, a value isn't finite, the saturation isn't positive, or the reference is nowhere above dark.
+        Shapes differ, a value isn't finite, the saturation isn't positive, the reference is nowhere above dark, or the
+        sample lets less than a thousandth of its light through: noise would be taken for a spectrum without bands.
     """
     sample = np.asarray(counts, dtype=float)
     if sample.ndim != 1 or not sample.size:
@@ -91,6 +93,12 @@ def absorbance(
     passed = sample - arrays["dark"]
     if not np.any(lit > 0):
         raise ValueError("reference is nowhere above dark: was the lamp on and the shutter open?")
+    bright = lit > _BRIGHT * lit.max()
+    share = float(np.median(passed[bright]) / np.median(lit[bright]))
+    if share < _LEAST_SHARE:
+        raise ValueError(
+            f"the sample shows {share:.2g} of the reference's light: is the lamp on, the shutter open, the cell free?"
+        )
     usable = (lit > 0) & (passed > 0)
     if saturation is not None:
         if not (math.isfinite(saturation) and saturation > 0):

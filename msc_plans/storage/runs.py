@@ -1,6 +1,6 @@
 """What stored runs say of themselves: one line each, or all of one run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from .search import analyses_of
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 
-__all__ = ["RunSummary", "Stream", "documents", "read_streams", "summaries"]
+__all__ = ["RunSummary", "Stream", "documents", "in_order", "read_streams", "summaries"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,17 @@ def _summary(run: Any, analyses: Sequence[Any]) -> RunSummary:
     )
 
 
+_ORDER = {"start": 0, "descriptor": 1, "stream_resource": 2, "stop": 4}
+
+
+def in_order(documents: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return documents so that each comes after those it refers to, and events by their number.
+
+    Tiled gives them by their time, which a clock that was set back in mid-run does not keep.
+    """
+    return sorted(documents, key=lambda item: (_ORDER.get(item[0], 3), item[1].get("seq_num", 0)))
+
+
 def documents(run: Any) -> "Iterator[tuple[str, dict[str, Any]]]":
     """Give the documents of a stored run, a stream_resource and stream_datum for every file of a detector.
 
@@ -94,7 +105,7 @@ def documents(run: Any) -> "Iterator[tuple[str, dict[str, Any]]]":
     """
     streams: dict[str, str] = {}
     resources: dict[str, dict[str, Any]] = {}
-    for name, document in run.documents():
+    for name, document in in_order(run.documents()):
         if name == "stream_resource":
             resources[document["uid"]] = document
         elif name == "stream_datum":

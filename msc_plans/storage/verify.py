@@ -12,6 +12,7 @@ from typing import Any
 
 from .checksums import frame_files, read_checksums, sha256
 from .journal import Document, read_journal
+from .runs import in_order
 
 __all__ = ["Report", "replay", "verify"]
 
@@ -47,7 +48,7 @@ def verify(catalog: Any, journal: Path) -> Report:
         report.problems.append("not in the catalogue")
         return report
     run = catalog[report.uid]
-    expected, found = _parts(documents), _parts(list(run.documents()))
+    expected, found = _parts(documents), _parts(in_order(run.documents()))
     if not run.metadata.get("stop"):
         found.pop("stop", None)  # Tiled makes one up for a run that has none
     for part in expected:

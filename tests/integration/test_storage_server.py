@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -29,8 +30,10 @@ from msc_plans.storage import (
     close_catalog,
     open_catalog,
     opened,
+    verify,
 )
 from msc_plans.storage.journal import journals, read_journal, stored_journals
+from msc_plans.storage.runs import documents
 from msc_plans.storage.server import ServerError
 
 CONDITION = {"nucleation_temperature": 280.0, "growth_temperature": 270.0, "residence_time": 14.0}
@@ -255,6 +258,61 @@ def test_a_kill_in_mid_run_loses_nothing_and_what_waited_is_stored(
         assert [name for name, _ in store[broken].documents()] == kept[broken]
         assert len(broker(store)[broken].table()) == 4
         assert store[broken].validate() is True
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trouble", ["frozen", "disk full"])
+def test_a_server_that_does_not_take_runs_holds_nobody_up_and_gets_them_when_it_can(
+    engine: RunEngine, spectrometer: Spectrometer, tmp_path: Path, trouble: str
+):
+    with TiledServer(tmp_path) as server, closing(RunWriter(tmp_path, tmp_path / "journal")) as writer:
+        engine.subscribe(writer)
+        engine(measure(spectrometer))
+        assert writer.flush()
+        pid = server.pid
+        assert pid is not None
+        if trouble == "frozen":
+            os.kill(pid, signal.SIGSTOP)
+        else:
+            # no file of the server may grow: the kernel refuses as it does on a full disk
+            unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        began = time.monotonic()
+        uids = [uid for _ in range(3) for uid in engine(measure(spectrometer))]
+        assert time.monotonic() - began < 5, "the RunEngine waited"
+        if trouble == "disk full":
+            until(lambda: bool(writer.trouble), "the trouble", 30)
+            assert "can't be stored" in writer.trouble
+        assert writer.waiting == 3
+        assert {path.stem for path in journals(tmp_path / "journal")} == set(uids)
+        if trouble == "frozen":
+            os.kill(pid, signal.SIGCONT)
+        else:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        assert writer.flush()
+        assert writer.trouble == ""
+    with opened(tmp_path) as store:
+        assert len(store) == 4
+        for path in stored_journals(tmp_path / "journal"):
+            assert verify(store, path).problems == []
+
+
+def test_a_clock_that_jumps_back_loses_nothing(
+    engine: RunEngine, writer: RunWriter, catalog: Any, spectrometer: Spectrometer, monkeypatch: pytest.MonkeyPatch
+):
+    now = time.time
+
+    def jump(number: int) -> None:
+        monkeypatch.setattr(time, "time", lambda: now() - 3600.0 * number)
+
+    (uid,) = engine(measure(spectrometer, events=3, between=jump))
+    assert writer.flush()
+    (path,) = (one for one in stored_journals(writer.folder) if one.stem == uid)
+    times = [doc["time"] for name, doc in read_journal(path) if name == "event"]
+    assert times[0] - times[2] > 7000
+    assert verify(catalog, path).problems == []
+    kept = list(documents(catalog[uid]))
+    assert [doc["seq_num"] for name, doc in kept if name == "event"] == [1, 2, 3]
+    assert [name for name, _ in kept] == ["start", "descriptor", "event", "event", "event", "stop"]
 
 
 @pytest.mark.long

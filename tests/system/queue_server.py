@@ -23,9 +23,14 @@ CONDITION = {"nucleation_temperature": 130.0, "growth_temperature": 120.0, "resi
 class Queue:
     """What a test does with a RE Manager."""
 
-    def __init__(self, manager, records, environment, folder):
+    def __init__(self, manager, records, environment, folder, pid):
         self.ask, self.status = manager.ask, manager.status
-        self.records, self.environment, self.folder = records, environment, folder
+        self.records, self.environment, self.folder, self.pid = records, environment, folder, pid
+
+    @property
+    def said(self):
+        """What ``msc queue`` has said."""
+        return (self.folder / "out.txt").read_text()
 
     def wait(self, true, what, seconds=120.0):
         wait_until(lambda: true(self.status()), seconds=seconds, what=f"{what} (logs in {self.folder})")
@@ -110,7 +115,7 @@ def served(folder, *arguments, opened=True, ended_by=signal.SIGINT):
         with client(SimpleNamespace(port=port, prefix="MSC:")) as records:
             # as small as this reactor: at this time scale the usual flow empties a syringe within half a minute
             records.put("Reactor:StandbyFlow", 2.0)
-            queue = Queue(manager, records, environment, folder)
+            queue = Queue(manager, records, environment, folder, process.pid)
             if opened:
                 queue.open()
             yield queue

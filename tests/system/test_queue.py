@@ -3,6 +3,7 @@
 import re
 import signal
 
+import psutil
 import pytest
 import yaml
 
@@ -218,6 +219,40 @@ def test_a_destroyed_environment_leaves_the_reactor_to_its_ioc_and_can_be_opened
     queue.clear()
     (ended,) = queue.run(("measure_condition", DEVICES | CONDITION | {"refills": "draw"}))
     assert re.fullmatch(r"[0-9a-f-]{36}", ended["result"]["run_uids"][0])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("victim", ["Redis", "worker"])
+def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
+    queue.start("measure_condition", **LONG_RUN, trial_id=f"{victim} dies")
+    queue.wait(lambda now: queue.ask("re_runs", option="open")["run_list"], "the start of the run")
+    waiting = queue.add("flush", **REACTOR, volumes=0.5)
+    psutil.Process(_process(queue, victim)).kill()
+    if victim == "Redis":
+        wait_until(lambda: "Redis has ended (code -9); starting it again" in queue.said, seconds=30, what="another")
+        queue.pause()
+        queue.end("abort")
+        queue.assert_safe()
+    else:
+        queue.wait(lambda now: not now.get("worker_environment_exists", True), "the end of the environment")
+        assert "The worker has died. Open the environment again" in queue.said
+        assert queue.history()[-1]["result"]["exit_status"] == "failed"
+        queue.open()
+        queue.assert_safe()
+    again, rest = queue.ask("queue_get")["items"]
+    assert again["kwargs"]["trial_id"] == f"{victim} dies", "first in the queue again"
+    assert rest["item_uid"] == waiting
+
+
+def _process(queue, name):
+    """Pid of Redis or of the worker, which is the one that stores runs."""
+    everybody = psutil.Process(queue.pid).children(recursive=True)
+    if name == "Redis":
+        (found,) = [one for one in everybody if "redis-server" in one.name()]
+        return found.pid
+    (writer,) = [one for one in everybody if "msc_plans.storage.write" in one.cmdline()]
+    return writer.ppid()
 
 
 @pytest.mark.long

@@ -257,6 +257,7 @@ def test_absorbance_of_counts():
         ([1.0, math.nan], 0.0, [3.0, 3.0], {}, "counts is not finite at pixel 1"),
         ([1.0, 2.0], 0.0, [3.0, math.inf], {}, "reference is not finite at pixel 1"),
         ([1.0, 2.0], 5.0, [3.0, 3.0], {}, "nowhere above dark"),
+        ([1503.0, 1498.0, 1501.0], 1500.0, [31500.0] * 3, {}, "the sample shows 3.3e-05 of the reference's light"),
         ([1.0, 2.0], 0.0, [3.0, 3.0], {"saturation": -1.0}, "saturation must be a positive"),
         ([[1.0]], 0.0, 1.0, {}, "counts must be one spectrum"),
     ],
