@@ -38,7 +38,8 @@ VALUES: dict[str, Any] = {
 
 PROCESSES = ("IOC killed", "IOC stopped", "Tiled killed", "Tiled stopped", "writer killed")
 FAULTS = (*PROCESSES, *KINDS)
-OF_FRAMES = ("NoFile", "FullDisk", "BeamLost", "IOC killed", "IOC stopped", "Tiled killed", "DeadIoc")
+ONLY_FRAMES = ("NoFile", "FullDisk", "BeamLost")
+OF_FRAMES = (*ONLY_FRAMES, "IOC killed", "IOC stopped", "Tiled killed", "DeadIoc")
 
 
 class Trouble:
@@ -188,6 +189,8 @@ def _campaigns(folder: Path, seed: int, spectra: int, frames: int, every: bool) 
             for saxs, wanted, faults in ((False, spectra, FAULTS), (True, frames, OF_FRAMES)):
                 if not wanted:
                     continue
+                if every:  # each once, those of frames among frames
+                    faults = [one for one in FAULTS if (one in ONLY_FRAMES) == saxs]
                 deck = draw.sample(faults, len(faults))
                 if not frames:  # a quick run has time for one that nobody need mend
                     deck = ["writer killed"]

@@ -111,7 +111,7 @@ def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float
     kills = 0
     with _campaign(seed) as (campaign, ioc):
         while kills < times and time.monotonic() - began < seconds:
-            time.sleep(draw.uniform(0.0, 3.0))
+            time.sleep(draw.uniform(0.0, 6.0))
             campaign.check()
             kills += _strike(victim, campaign, ioc)
         told = campaign.finish()

@@ -3,7 +3,8 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from threading import Lock
@@ -121,7 +122,12 @@ class RawRunCallback:
             self._finish(self._runs.pop(document["run_start"]), document)
 
     def replay(self, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Analyse a stored raw run, from its documents; its outcome is waited for as that of any."""
+        """Analyse a stored raw run, from its documents; its outcome is waited for as that of any.
+
+        One that was analysed live has its outcome already, though the store may lack it yet: it is left alone.
+        """
+        if documents and self.outcome(documents[0][1]["uid"]).done():
+            return
         for name, document in documents:
             self(name, document)
 
@@ -139,10 +145,10 @@ class RawRunCallback:
         future = self.outcome(run.uid)
         self._forget_old_answers()
         if stop["exit_status"] != "success":
-            future.set_exception(AnalysisFailedError(f"run {run.uid} ended as {stop['exit_status']}"))
+            _fail(future, f"run {run.uid} ended as {stop['exit_status']}")
             return
         if not self._concerns(run):
-            future.set_exception(AnalysisFailedError(f"run {run.uid} holds nothing for {self.name}"))
+            _fail(future, f"run {run.uid} holds nothing for {self.name}")
             return
         try:
             analyses = self._analyse(run)
@@ -150,13 +156,15 @@ class RawRunCallback:
             try:
                 self._publish(run, Analysis(self.name, None, {}), exit_status="fail", reason=str(error))
             finally:
-                future.set_exception(AnalysisFailedError(f"run {run.uid}: {error}"))
+                _fail(future, f"run {run.uid}: {error}")
             return
         try:
             for analysis in analyses:
                 self._publish(run, analysis)
         finally:
-            future.set_result({key: value for analysis in analyses for key, value in analysis.outcome.items()})
+            # done already where it was replayed while its live analysis ran
+            with suppress(InvalidStateError):
+                future.set_result({key: value for analysis in analyses for key, value in analysis.outcome.items()})
             self._tell(run, analyses)
 
     def _publish(self, run: RawRun, analysis: Analysis, **stop: str) -> None:
@@ -188,6 +196,11 @@ class RawRunCallback:
         with self._lock:
             while len(self._futures) > _ANSWERS_KEPT and next(iter(self._futures.values())).done():
                 self._futures.popitem(last=False)
+
+
+def _fail(future: "Future[dict[str, Any]]", why: str) -> None:
+    with suppress(InvalidStateError):
+        future.set_exception(AnalysisFailedError(why))
 
 
 # Longest first: the first that fits counts.

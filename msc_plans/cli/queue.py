@@ -16,7 +16,7 @@ from typing import Any, Self
 import psutil
 
 from msc_plans.cli import CommandError
-from msc_plans.cli.manager import Manager, ManagerError
+from msc_plans.cli.manager import Manager, ManagerError, NoManagerError
 from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
 from msc_plans.cli.simulator import free_port
 
@@ -261,8 +261,13 @@ class QueueServer:
         the RE Manager takes no notice, is given up: what ran is first in the queue again, and the queue waits.
         """
         if self._redis is not None and self._redis.poll() is not None:
-            print(f"Redis has ended (code {self._redis.returncode}); starting it again.", flush=True)
+            code = self._redis.returncode
             self._redis = self._start("redis", self._redis_command, self._stack)
+            # what it asked of Redis meanwhile has failed, and it may wait for ever: its keeper starts another, and the
+            # worker, with the plan that runs, is left alone
+            with suppress(NoManagerError):
+                self.manager.ask("manager_kill")
+            print(f"Redis has ended (code {code}); it was started again, and the RE Manager, too.", flush=True)
         if self._worker_lives() or not self.manager.status().get("worker_environment_exists"):
             self._missed_since = None
             return

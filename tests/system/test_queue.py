@@ -230,7 +230,8 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
     waiting = queue.add("flush", **REACTOR, volumes=0.5)
     psutil.Process(_process(queue, victim)).kill()
     if victim == "Redis":
-        wait_until(lambda: "Redis has ended (code -9); starting it again" in queue.said, seconds=30, what="another")
+        wait_until(lambda: "Redis has ended (code -9); it was started again" in queue.said, seconds=60, what="another")
+        wait_until(lambda: "manager_state" in queue.status(), seconds=60, what="another RE Manager")
         queue.pause()
         queue.end("abort")
         queue.assert_safe()

@@ -96,6 +96,24 @@ def test_a_run_that_can_not_be_analysed_is_a_failed_analysis_with_its_reason(cal
         callback.outcome(uid).result(timeout=0)
 
 
+@pytest.mark.parametrize("dark", [1000.0, 2e5])
+def test_a_run_whose_analysis_the_store_lacks_is_not_analysed_twice_in_a_session(callback, published, dark):
+    documents = []
+
+    def send(name, document):
+        documents.append((name, document))
+        callback(name, document)
+
+    uid = raw_run(send, dark=dark)
+    answer, before = callback.outcome(uid), len(published)
+    callback.replay(documents)
+    for name, document in documents:
+        callback(name, document)  # both at once
+    assert callback.outcome(uid) is answer
+    assert (answer.exception(timeout=0) is None) == (dark == 1000.0)
+    assert len(published) == 2 * before, "the replay published nothing"
+
+
 def test_other_runs_are_left_alone(callback, published):
     run = event_model.compose_run(metadata={"purpose": "something else"})
     callback("start", run.start_doc)
