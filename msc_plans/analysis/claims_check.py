@@ -15,7 +15,6 @@ a single fall beyond doubt.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Final, Literal
 
 import numpy as np
@@ -109,8 +108,8 @@ def trend(
 
     The line is the least-squares one of all points alike, of which the true values have one, too, whatever the shape of
     their rise: its error is that of the values. Where these jitter about every rising curve by more than their σ, the
-    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve. A fall is a value below any of those
-    before it: what falls slowly shows between neighbours last.
+    slope's σ grows with √(χ² per degree of freedom) of the nearest such curve. A fall is a mean of some neighbouring
+    values below that of as many before them: what falls slowly shows between single ones last.
 
     Parameters
     ----------
@@ -134,8 +133,17 @@ def trend(
     misfit = float(np.sum(((y - rising) / s) ** 2)) / (len(x) - 1)
     sigma = math.sqrt(max(1.0, misfit) * float(away**2 @ s**2))
     falls = [
-        Check(f"{what}, {x[i]:g} → {x[j]:g}", float(y[j] - y[i]), math.hypot(s[i], s[j]), low=0.0, unit=unit,
-              uids=(uids[i], uids[j]), against_only=True)
-        for i, j in combinations(range(len(x)), 2)
-    ]  # fmt: skip
+        _fall(what, x[i : i + 2 * k], y[i : i + 2 * k], s[i : i + 2 * k], uids[i : i + 2 * k], unit)
+        for k in range(1, len(x) // 2 + 1)
+        for i in range(len(x) - 2 * k + 1)
+    ]
     return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *falls]
+
+
+def _fall(what: str, x: Sequence[float], y: np.ndarray, sigma: np.ndarray, uids: Sequence[str], unit: str) -> Check:
+    """Check that the second half of these points is not below the first."""
+    k = len(x) // 2
+    first, second = (f"{half[0]:g}" if k == 1 else f"{half[0]:g} to {half[-1]:g}" for half in (x[:k], x[k:]))
+    difference, error = float(y[k:].mean() - y[:k].mean()), float(np.linalg.norm(sigma)) / k
+    between = f"{what}, {first} → {second}"
+    return Check(between, difference, error, low=0.0, unit=unit, uids=tuple(uids), against_only=True)

@@ -107,6 +107,8 @@ def test_a_slow_fall_refuses_what_its_steps_leave_open() -> None:
     assert checks[0].probability > 0.999
     steps = [one for one in checks[1:] if one.what.endswith(("0 → 1", "1 → 2", "2 → 3", "3 → 4"))]
     assert all(one.probability > 0.05 / len(checks) for one in steps)
+    (pairs,) = [one for one in checks if one.what == "x, 0 to 1 → 2 to 3"]
+    assert (pairs.value, pairs.sigma) == pytest.approx((-2.0, 0.4))
     assert judge(checks) == "not shown"
 
 
