@@ -26,7 +26,7 @@ TIME_SCALE = 400.0
 SPECTRA = 50
 """Averaged for each condition: with 5 s of light what a spectrum's model misses is as large as its noise."""
 _ANALYSIS_TIMEOUT_S = 600.0
-_CATCH_UP_S = 240.0
+_CATCH_UP_S = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
