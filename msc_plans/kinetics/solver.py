@@ -3,7 +3,7 @@
 A path is plug flow through two isothermal pieces, the chamber at the nucleation temperature and the coil at the
 growth temperature. Conditions that share a chamber's temperature and time share its integration. The method is in
 `lanes`; its accuracy is tested against scipy's LSODA at 1e-10 in ``tests/reference/test_solver.py``, and why it is so
-is in ``docs/decisions/solver.md``.
+is in ``docs/decisions/2026-11-23-kinetics-solver.md``.
 """
 
 import os
