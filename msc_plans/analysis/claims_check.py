@@ -60,11 +60,13 @@ class Check:
             return f"{self.what}: open ({self.note or 'its uncertainty has no bound'})"
         if self.sigma == 0.0 and self.note:
             return f"{self.what}: {self.note}"
+        if not math.isfinite(self.value):
+            return f"{self.what}: no value ({self.note or 'none was measured'})"
         bounds = (f"≥ {self.low:.3g}" if math.isinf(self.high) else
                   f"≤ {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}")  # fmt: skip
-        number = _with_error(self.value, self.sigma) if math.isfinite(self.value) else "no value"
         unit = f" {self.unit}" if self.unit else ""
         note = f"; {self.note}" if self.note else ""
+        number = _with_error(self.value, self.sigma)
         return f"{self.what}: {number}{unit} (asked {bounds}, probability {self.probability:.3f}{note})"
 
 

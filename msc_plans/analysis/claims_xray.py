@@ -35,7 +35,8 @@ def _radius(record: Record | None, what: str, low: float = -math.inf, high: floa
         record.number("saxs", key) for key in ("mean_radius_nm", "mean_radius_nm_low", "mean_radius_nm_high")
     )
     fraction, sigma = (record.number("saxs", f"volume_fraction{end}") for end in ("", "_sigma"))
-    note = "" if math.isfinite(value) else f"no scatterers: volume fraction {fraction:.1e} ± {sigma:.1e}"
+    limit = f", volume fraction below {fraction + 3 * sigma:.1e}" if math.isfinite(fraction + sigma) else ""
+    note = "" if math.isfinite(value) else f"no scatterers above the background{limit}"
     return Check(what, value, (above - below) / _PER_SIGMA_95, low, high, "nm", (record.uid,), note)
 
 
