@@ -164,6 +164,8 @@ def measure(conditions: list[Condition], scales: tuple[float, ...], quick: bool,
             naive = bench.run(conditions, scales[-1])[0] - slope * scales[-1]
             at_one = at_zero + slope
             print(f"extrapolated to 1×: {at_one:.0f} s; naive order {naive:.0f} s, {naive / bound:.2f} of the bound")
+            middle, mean = (1e3 * float(f(analysis_s)) for f in (np.median, np.mean))
+            print(f"a document holds the RunEngine's thread {middle:.3f} ms (median), {mean:.3f} ms (mean)")
             figures = [
                 ("ratio", at_one / bound, 1.15),
                 ("overhead_ms", 1e3 * slope / len(conditions), 150.0),
