@@ -12,7 +12,8 @@ import yaml
 
 from msc_plans.cli.http_access import AccessError, GroupOfRole, people_of, prepare_keys
 from msc_plans.cli.http_server import HttpServer, read_config
-from msc_plans.cli.queue import QueueServer, startup_folder
+from msc_plans.cli.queue import startup_folder
+from msc_plans.cli.queue_server import QueueServer
 from tests.system.http_calls import BODIES, CALLS, CLOSED, FEW, VISITORS
 from tests.unit.test_queue_profile import GOOD, MEASURING, SAFE
 
