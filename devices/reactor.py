@@ -9,6 +9,7 @@ from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 from ophyd.utils import LimitError
 
+from devices.delivery import Delivery
 from devices.geometry import Geometry, Limits
 from devices.interlock import Interlock
 from devices.move import Clock, DidNotHappenError, Move, Progress, number
@@ -203,7 +204,7 @@ class FlowReactor(Device):
         flow = self.geometry.flow_ul_min(wanted["residence_time"])
         leaves = None if then is None else dict(zip(targets, then, strict=True))
         passage = Passage(self, targets, leaves, seen_ul=flow * exposure_s / 60.0)
-        if self._filled_with == wanted and self.valve.get() == "Mixture" and passage.in_band():
+        if self._filled_with == wanted and self._mixture_flows() and passage.in_band():
             passage.leave()
             self._note(passage, wanted)
             return
@@ -213,12 +214,12 @@ class FlowReactor(Device):
             self.to_solvent(number(self.standby_flow))
         self._ovens_travel = True
         ask_ovens(targets)
-        pumps = self._prepare("Mixture", flow)
+        shares = self._prepare("Mixture", flow)
         self._await_ovens(move, targets, settled=gap > _FAR_K)
-        before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
-        self._start("Mixture", pumps)
+        delivered = Delivery(shares)
+        self._start("Mixture", list(shares))
         passage.begin()
-        self.pass_volume(move, passage.needed_ul(), flow, before, "mixture", left=passage.left_ul)
+        self.pass_volume(move, passage.needed_ul(), flow, delivered, "mixture", left=passage.left_ul)
         self.made_at = passage
         self._note(passage, wanted)
 
@@ -247,8 +248,12 @@ class FlowReactor(Device):
             progress=progress,
         )
 
-    def _prepare(self, position: str, flow_ul_min: float) -> list[SyringePump]:
-        """Set the flows of the precursors, of both or one, and return their pumps."""
+    def _mixture_flows(self) -> bool:
+        pumps = (self.pump_cd, self.pump_se)
+        return self.valve.get() == "Mixture" and all(pump.status.get() == "Infusing" for pump in pumps)
+
+    def _prepare(self, position: str, flow_ul_min: float) -> dict[SyringePump, float]:
+        """Set the flows of the precursors, of both or one; returns the pumps' shares of the flow."""
         share = self.geometry.cd_fraction
         shares = {
             "Mixture": {self.pump_cd: share, self.pump_se: 1 - share},
@@ -256,7 +261,7 @@ class FlowReactor(Device):
             "Se only": {self.pump_se: 1.0},
         }[position]
         prepare_pumps({pump: flow_ul_min * part for pump, part in shares.items()})
-        return list(shares)
+        return shares
 
     def _start(self, position: str, pumps: Sequence[SyringePump]) -> None:
         """Let precursors flow instead of solvent."""
@@ -280,14 +285,14 @@ class FlowReactor(Device):
         self._filled_with = None
         volume_ul = volumes * self.geometry.swept_ul
         solvent = position == "Solvent"
-        pumps = [self.pump_solvent] if solvent else self._prepare(position, self.flush_flow_ul_min)
-        before = {pump: number(pump.infused_ul, use_monitor=False) for pump in pumps}
+        shares = {self.pump_solvent: 1.0} if solvent else self._prepare(position, self.flush_flow_ul_min)
+        delivered = Delivery(shares)
         if solvent:
             # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
             self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
         else:
-            self._start(position, pumps)
-        self.pass_volume(move, volume_ul, self.flush_flow_ul_min, before, position.lower())
+            self._start(position, list(shares))
+        self.pass_volume(move, volume_ul, self.flush_flow_ul_min, delivered, position.lower())
         if solvent:
             self.pump_solvent.infuse(number(self.standby_flow))
 
@@ -296,40 +301,41 @@ class FlowReactor(Device):
         move: Move,
         target_ul: float,
         flow_ul_min: float,
-        before: Mapping[SyringePump, float],
+        delivered: Delivery,
         what: str,
         *,
         left: Callable[[float], float] | None = None,
     ) -> None:
-        """Wait until a volume has been delivered, at a flow, by pumps since their counters stood at ``before``.
+        """Wait until a volume has been delivered at a flow, by each pump its share.
 
         ``left`` tells from what has passed how much has still to, where that is not simply the rest.
 
         Raises
         ------
         DidNotHappenError
-            It has not within three times as long as it should take; the message says what the pumps do.
+            It has not within three times as long as it should take, or a pump stands still while another has delivered
+            all of its share; the message says what the pumps do.
         """
         still = left or (lambda passed_ul: target_ul - passed_ul)
 
-        def passed() -> float:
-            return sum(number(pump.infused_ul) - start for pump, start in before.items())
+        def there() -> bool:
+            delivered.watch(target_ul)
+            return still(delivered.passed_ul()) <= 0.0
 
         def progress() -> Progress:
-            gone = passed()
+            gone = delivered.passed_ul()
             rest = max(still(gone), 0.0)
             return Progress(f"{self.name} {what}", 0.0, gone, gone + rest, "µL", 60.0 * rest / flow_ul_min)
 
         try:
             move.until(
-                lambda: still(passed()) <= 0.0,
+                there,
                 timeout_s=3 * 60.0 * target_ul / flow_ul_min + (_SETTLE_S if left else 60.0),
                 what=f"the passage of {target_ul:.0f} µL of {what}",
                 progress=progress,
             )
         except DidNotHappenError as error:
-            states = ", ".join(f"{pump.name} {pump.status.get()}" for pump in before)
-            raise DidNotHappenError(f"{error}; {passed():.0f} µL passed ({states}; is a syringe empty?)") from error
+            raise DidNotHappenError(f"{error}; {delivered}") from error
 
     def take_over(self) -> None:
         """End what a session that has died left: solvent at keep-alive flow, ovens to standby.

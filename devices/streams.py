@@ -6,7 +6,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, Kind
 from ophyd.utils import LimitError
 
-from devices.move import Move, number
+from devices.delivery import Delivery
+from devices.move import Move
 from devices.signals import Setpoint
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class SampleLoop(Device):
         self.content.put(fraction, wait=True)
         reactor.valve.put("Sample loop", wait=True)
         pump = reactor.pump_solvent
-        before = {pump: number(pump.infused_ul, use_monitor=False)}
+        delivered = Delivery({pump: 1.0})
         # a thousandth more, so that its rounding can't keep the injection from ending
         pump.infuse(reactor.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
-        reactor.pass_volume(move, volume_ul, reactor.flush_flow_ul_min, before, f"fraction {fraction}")
+        reactor.pass_volume(move, volume_ul, reactor.flush_flow_ul_min, delivered, f"fraction {fraction}")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ophyd import EpicsSignal
 
 from devices import DidNotHappenError, GivenUpError, InterlockTrippedError, NoAnswerError, SetpointRefusedError, connect
 from devices.reactor import FlowReactor
@@ -79,6 +80,26 @@ def test_a_refused_put_fails_the_status_in_time(reactor):
     finally:
         del reactor.growth.check_value
         reactor.growth.limits = reactor.limits.growth_temperature
+
+
+@pytest.mark.parametrize("fault", ["PumpStall", "EmptySyringe"])
+@pytest.mark.parametrize("which", ["Cd", "Se"])
+def test_a_pump_that_stands_still_is_named_and_its_condition_not_reached(reactor, fault, which):
+    record = EpicsSignal(f"MSC:Sim:Fault:{fault}", name="fault", string=True, put_complete=True)
+    record.wait_for_connection(timeout=20)
+    record.put(which, wait=True)
+    try:
+        with pytest.raises(DidNotHappenError, match=rf"a pump stands still; .*pump_{which.lower()} \w+, 0 µL"):
+            reactor.set({**CONDITION, "residence_time": 10.0}).wait(60)
+    finally:
+        record.put("None", wait=True)
+        record.destroy()
+    reactor.set({**CONDITION, "residence_time": 10.0}).wait(60)
+    reactor.pump_cd.halt.put(1, wait=True)
+    wait_until(lambda: reactor.pump_cd.status.get() == "Idle", what="the end of the Cd flow")
+    infused = reactor.pump_se.infused_ul.get(use_monitor=False)
+    reactor.set({**CONDITION, "residence_time": 10.0}).wait(60)
+    assert reactor.pump_se.infused_ul.get(use_monitor=False) > infused + reactor.geometry.swept_ul / 4, "it flows anew"
 
 
 def test_what_does_not_happen_in_time_is_named(reactor):
