@@ -345,8 +345,7 @@ class FlowReactor(Device):
         if self.interlock.tripped:
             return
         self.to_solvent(number(self.standby_flow))
-        for oven in (self.nucleation, self.growth):
-            oven.ask(number(self.standby_temperature))
+        ask_ovens(dict.fromkeys((self.nucleation, self.growth), number(self.standby_temperature)))
 
     def stop(self, *, success: bool = False) -> None:
         """Give up a move and stop spending precursor: solvent at keep-alive flow; ovens hold.
