@@ -169,6 +169,8 @@ def _piece(
     )  # fmt: skip
     jobs = np.arange(sets * number)
     workers = min(len(os.sched_getaffinity(0)), 1 + len(jobs) // (8 * LANES))
+    # Compiled (or loaded) by the caller: numba's compiler does not bear two threads that are the first.
+    integrate(*arguments, jobs[:0])
     if workers == 1:
         integrate(*arguments, jobs)
     else:
