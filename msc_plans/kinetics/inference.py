@@ -4,9 +4,10 @@ A `Posterior` holds particles over the parameters of one mechanism. Each is a po
 normal in every direction): ``θ = mean + sigma z`` over the rate constants and two optical gains. New conditions enter
 by tempering (Del Moral, Doucet & Jasra, *J. R. Stat. Soc. B* 2006, 68, 411): their likelihood is raised from the power
 0 to 1 in stages, each as large as keeps half of the particles effective; a stage reweighs, resamples systematically and
-moves the particles by Metropolis steps, autoregressive (Cotter et al., *Stat. Sci.* 2013, 28, 424) about the normal
-distribution fitted to the other half of the particles, and about the prior in a random few of the directions. The means
-of the weights multiply to the evidence of the mechanism. Errors of the model enter by `discrepancy`.
+moves the particles by Metropolis steps: autoregressive (Cotter et al., *Stat. Sci.* 2013, 28, 424) about the normal
+distribution fitted to the other half of the particles, along the difference of two of that half (ter Braak, *Stat.
+Comput.* 2006, 16, 239), and about the prior in a random few of the directions. The means of the weights multiply to the
+evidence of the mechanism. Errors of the model enter by `discrepancy`.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ class Posterior:
         reactor: Reactor | None = None,
         *,
         particles: int = 200,
-        sweeps: int = 4,
+        sweeps: int = 12,
         seed: int = 0,
     ) -> None:
         if particles < 50 or particles % 2:
@@ -180,31 +181,42 @@ class Posterior:
         terms: Terms,
         rng: np.random.Generator,
     ) -> None:
-        """Move every particle once within the cloud, and once within the prior in a few directions."""
+        """Move every particle within the cloud, along differences in it, and within the prior in a few directions."""
         number, directions = self.z.shape
+
+        def propose(mine: NDArray[np.intp], new: NDArray[np.float64], bonus: NDArray[np.float64]) -> None:
+            self._accept(mine, new, bonus, known, power, terms, rng)
+
         order = rng.permutation(number)
         halves = order[: number // 2], order[number // 2 :]
-        proposal, bonus = np.empty_like(self.z), np.empty(number)
         for mine, others in (halves, halves[::-1]):
-            centre = self.z[others].mean(axis=0)
-            covariance = np.cov(self.z[others].T)
-            # Few particles leave chance correlations; shrinking them and a floor keep every direction open.
-            covariance = 1.1 * (0.7 * covariance + 0.3 * np.diag(np.diag(covariance))) + 0.02 * np.eye(directions)
-            root = np.linalg.cholesky(covariance)
-            share = rng.choice([0.1, 0.3, 0.7], size=(len(mine), 1))
-            now = self.z[mine]
+            centre, root = self._cloud(others)
+            now, share = self.z[mine], rng.choice([0.1, 0.3, 0.7], size=(len(mine), 1))
             new = centre + np.sqrt(1 - share**2) * (now - centre)
             new += share * (rng.standard_normal((len(mine), directions)) @ root.T)
             cloud = [(np.linalg.solve(root, (z - centre).T) ** 2).sum(axis=0) for z in (now, new)]
-            prior = [(z**2).sum(axis=1) for z in (now, new)]
-            proposal[mine] = new
-            bonus[mine] = 0.5 * (prior[0] - prior[1] - cloud[0] + cloud[1])
-            self._accept(mine, proposal[mine], bonus[mine], known, power, terms, rng)
+            propose(mine, new, 0.5 * (_square(now) - _square(new) - cloud[0] + cloud[1]))
+
+            now = self.z[mine]
+            one, other = others[rng.integers(len(others), size=(2, len(mine)))]
+            moved = rng.random(now.shape) < rng.choice([0.2, 0.5, 1.0], size=(len(mine), 1))
+            length = 2.38 / np.sqrt(2 * np.maximum(moved.sum(axis=1, keepdims=True), 1))
+            length = length * rng.choice([0.3, 0.6, 1.0], size=(len(mine), 1))
+            difference = length * (self.z[one] - self.z[other]) + 0.02 * rng.standard_normal(now.shape)
+            new = now + moved * difference
+            propose(mine, new, 0.5 * (_square(now) - _square(new)))
         moved = rng.random(self.z.shape) < rng.choice([0.05, 0.15, 0.4], size=(number, 1))
         share = rng.choice([0.3, 0.6, 1.0], size=(number, 1))
-        proposal = np.sqrt(1 - share**2) * self.z + share * rng.standard_normal(self.z.shape)
-        everyone = np.arange(number)
-        self._accept(everyone, np.where(moved, proposal, self.z), np.zeros(number), known, power, terms, rng)
+        new = np.sqrt(1 - share**2) * self.z + share * rng.standard_normal(self.z.shape)
+        mine = np.flatnonzero(moved.any(axis=1))
+        propose(mine, np.where(moved, new, self.z)[mine], np.zeros(len(mine)))
+
+    def _cloud(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Return the mean of some particles and the root of their covariance."""
+        covariance = np.cov(self.z[chosen].T)
+        # Few particles leave chance correlations; shrinking them and a floor keep every direction open.
+        covariance = 1.1 * (0.7 * covariance + 0.3 * np.diag(np.diag(covariance))) + 0.02 * np.eye(len(covariance))
+        return self.z[chosen].mean(axis=0), np.linalg.cholesky(covariance)
 
     def _accept(
         self,
@@ -231,6 +243,10 @@ class Posterior:
         rates = len(self.mechanism)
         concentrations = solve(self.mechanism, parameters[:, :rates], conditions, self.reactor, rtol=RTOL)
         return predict(self.mechanism, concentrations, parameters[:, rates:], self.reactor.cadmium_millimolar)
+
+
+def _square(z: NDArray[np.float64]) -> NDArray[np.floating]:
+    return np.sum(z**2, axis=1)
 
 
 def _step(values: NDArray[np.float64], most: float) -> float:
