@@ -42,6 +42,8 @@ _FAMILY_SHAPES = np.array([(0.0, 0.0), (0.0, 0.4), (0.2, 0.15), (-0.2, 0.15)])
 _FIRST_NM = 440.0
 """Shortest first maximum of nanocrystals that is considered."""
 _STEP_COST_EV = 0.02
+_SCATTERING_COST = 0.05
+"""Without it a steep λ⁻⁴ under a negative offset was taken for most of what real nanocrystals absorb in the blue."""
 _STEP, _ENERGY, _WAVELENGTH = 0, 1, 2
 
 
@@ -69,7 +71,9 @@ class Dictionary:
     def cost(self) -> np.ndarray:
         """What a column must earn, in σ, before it is used: without it a handful of broad columns imitate any band."""
         cost = np.where(self.kind == REST, _COST, self.oddity)
-        return np.where(self.is_step, _STEP_COST_EV / self.sigma, cost)
+        cost = np.where(self.is_step, _STEP_COST_EV / self.sigma, cost)
+        cost[FREE_COLUMNS:_BASELINE_COLUMNS] = _SCATTERING_COST
+        return cost
 
     @cached_property
     def centre_nm(self) -> np.ndarray:
