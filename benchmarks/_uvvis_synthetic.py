@@ -84,8 +84,7 @@ def draw(rng: np.random.Generator, *, blank: bool = False, breadth: Breadth = DE
         names = [n for n, at in FAMILIES_NM.items() if not with_nc or nc_nm > 480.0 or at < nc_nm - 40.0]
         count = int(rng.choice(4, p=[0.2, 0.35, 0.28, 0.17] if with_nc else [0.0, 0.45, 0.35, 0.2]))
         for name in rng.permutation(names)[:count]:
-            centre = FAMILIES_NM[name] + float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2))
-            fwhm = float(rng.uniform(12.0, 25.0))
+            centre, fwhm = _place(rng, str(name))
             height = scale * float(10 ** rng.uniform(np.log10(breadth.least_family), 0.0))
             total += _cluster(rng, fine, centre, fwhm, height, breadth)
             families[str(name)] = (centre, fwhm, height)
@@ -105,6 +104,18 @@ def draw(rng: np.random.Generator, *, blank: bool = False, breadth: Breadth = DE
     if rng.random() < 0.3:
         x, y, sigma, inside = x[::-1], y[::-1], sigma[::-1], inside[::-1]
     return Spectrum(x, y, float(np.median(sigma[inside])), families, nanocrystal)
+
+
+def cluster(rng: np.random.Generator, wavelength_nm: np.ndarray, name: str, height: float) -> np.ndarray:
+    """Absorbance of one family, of any breadth, whose first maximum has this height."""
+    fine = np.arange(300.0, 950.0, 0.25)
+    centre, fwhm = _place(rng, name)
+    return np.interp(wavelength_nm, fine, _cluster(rng, fine, centre, fwhm, height, any_breadth(rng)))
+
+
+def _place(rng: np.random.Generator, name: str) -> tuple[float, float]:
+    """Maximum and FWHM of a family, nm."""
+    return FAMILIES_NM[name] + float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2)), float(rng.uniform(12.0, 25.0))
 
 
 def _grid(rng: np.random.Generator) -> np.ndarray:
