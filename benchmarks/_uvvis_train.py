@@ -1,7 +1,10 @@
-"""Find the weights of the probability that a family is there: ``python benchmarks/_uvvis_train.py [SPECTRA]``.
+"""Find by what a family is believed and its height's σ: ``python benchmarks/_uvvis_train.py [SPECTRA]``.
 
-Writes `msc_plans/analysis/uvvis_belief.json`. To be run again when the fit (`uvvis_model.py`, `uvvis_fit.py`) or the
-evidence (`uvvis_belief.py`) changes; 6000 spectra take about two minutes on one core.
+Writes `msc_plans/analysis/uvvis_belief.json`: the weights of the probability that a family is there, and those of
+the terms of its height's variance, by maximum likelihood on the heights of the families that are there (Student's t of
+6 degrees of freedom: a few bands in a hundred are taken for something else altogether). To be run again when the fit
+(`uvvis_model.py`, `uvvis_fit.py`) or the evidence (`uvvis_belief.py`) changes; 6000 spectra take a few minutes on one
+core.
 """
 
 import json
@@ -14,21 +17,23 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 import msc_plans.analysis
-from msc_plans.analysis.uvvis import judge_spectrum
+from msc_plans.analysis.uvvis_belief import height_terms
+from msc_plans.analysis.uvvis_judge import Standing, judge_spectrum
 
 SEED, HIDDEN, RIDGE, NETWORKS = 1005, 10, 0.5, 4
+FREEDOM = 6.0
 
 
-def gather(spectra: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evidence, shape (cases, 8), and whether the family is there, shape (cases,)."""
+def gather(spectra: int) -> tuple[list[Standing], np.ndarray]:
+    """How each family stands, and its true height, shape (cases,); 0 where it isn't there."""
     rng = np.random.default_rng(SEED)
-    rows, there = [], []
+    rows, heights = [], []
     for _ in range(spectra):
         spectrum = draw(rng, blank=bool(rng.random() < 0.1), breadth=any_breadth(rng))
         for name, row in judge_spectrum(spectrum.wavelength_nm, spectrum.absorbance).items():
             rows.append(row)
-            there.append(name in spectrum.families)
-    return np.array(rows), np.array(there, dtype=float)
+            heights.append(spectrum.families[name][2] if name in spectrum.families else 0.0)
+    return rows, np.array(heights)
 
 
 def train(z: np.ndarray, there: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -56,13 +61,45 @@ def train(z: np.ndarray, there: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     return dict(zip("Wbvlc", [*parts(found)[:4], found[-1]], strict=True))
 
 
+def believed(networks: list[dict[str, np.ndarray]], z: np.ndarray) -> np.ndarray:
+    """Probability by the mean of the networks, shape (cases,)."""
+    logits = [np.tanh(z @ n["W"] + n["b"]) @ n["v"] + z @ n["l"] + n["c"] for n in networks]
+    return expit(np.mean(logits, axis=0))
+
+
+def height_weights(cases: list[Standing], heights: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Weights of `height_terms`, shape (4,), by the likelihood of the true heights of families that are there."""
+    there = np.flatnonzero(heights > 0)
+    terms = np.array(
+        [
+            height_terms(height=c.height, rest=c.rest, bend=c.bend, neighbours=c.neighbours, probability=probability[k])
+            for k in there
+            for c in [cases[k]]
+        ]
+    )
+    measured, noise = (np.array([getattr(cases[k], name) for k in there]) for name in ("height", "from_noise"))
+    fixed = noise**2 + (1.0 - probability[there]) * measured**2
+    squared = (heights[there] - measured) ** 2 * FREEDOM / (FREEDOM - 2.0)
+
+    def loss(logarithms: np.ndarray) -> float:
+        variance = fixed + terms @ np.exp(logarithms)
+        return float(np.mean(0.5 * np.log(variance) + 0.5 * (FREEDOM + 1) * np.log1p(squared / variance / FREEDOM)))
+
+    return np.exp(minimize(loss, np.full(4, -3.0), method="L-BFGS-B", bounds=[(-9.0, 2.0)] * 4).x)
+
+
 def main() -> int:
     """Gather, train, write."""
-    evidence, there = gather(int(sys.argv[1]) if len(sys.argv) > 1 else 6000)
+    cases, heights = gather(int(sys.argv[1]) if len(sys.argv) > 1 else 6000)
+    evidence, there = np.array([case.evidence for case in cases]), (heights > 0).astype(float)
     print(f"{len(there)} cases, {there.mean():.3f} of them there")
     mean, deviation = evidence.mean(0), evidence.std(0)
-    networks = [train((evidence - mean) / deviation, there, seed) for seed in range(NETWORKS)]
+    z = (evidence - mean) / deviation
+    networks = [train(z, there, seed) for seed in range(NETWORKS)]
+    weights = height_weights(cases, heights, believed(networks, z))
+    print(f"weights of the height's variance {weights}")
     table = {"mean": mean, "deviation": deviation} | {k: np.array([n[k] for n in networks]) for k in "Wbvlc"}
+    table["height"] = weights
     where = Path(msc_plans.analysis.__path__[0]) / "uvvis_belief.json"
     rounded = {key: np.round(value, 5).tolist() for key, value in table.items()}
     where.write_text(json.dumps(rounded) + "\n", encoding="utf-8")

@@ -16,11 +16,12 @@ from msc_plans.analysis.sizing import (
     yu_dispersion,
     yu_slope_nm_per_nm,
 )
-from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum, measure_families
-from msc_plans.analysis.uvvis_belief import evidence, height_sigma, place_sigma_nm, probability
-from msc_plans.analysis.uvvis_fit import PHOTOMETRIC, Fit, fit_spectrum
+from msc_plans.analysis.uvvis_absorbance import absorbance, clean
+from msc_plans.analysis.uvvis_bands import BandShape, FirstMaximum, first_maximum
+from msc_plans.analysis.uvvis_belief import height_sigma, place_sigma_nm, probability
+from msc_plans.analysis.uvvis_fit import PHOTOMETRIC, Fit
+from msc_plans.analysis.uvvis_judge import BIN_NM, WINDOW_NM, Standing, fitted, standings
 from msc_plans.analysis.uvvis_model import BASELINE, REST
-from msc_plans.analysis.uvvis_noise import bin_spectrum
 from msc_plans.analysis.uvvis_result import FamilyBand, Nanocrystal, UvVisResult
 
 __all__ = [
@@ -36,76 +37,15 @@ __all__ = [
     "outcome",
 ]
 
-WINDOW_NM: Final = (330.0, 750.0)
-"""Wavelengths that are looked at, nm, as far as a spectrum has them."""
 DETECTED: Final = 0.95
 """Probability from which a family counts as detected."""
 
-_BIN_NM = 2.0
 _OPTICAL_DENSITY_FROM_NM = 350.0
-_FEWEST_BINS = 25
-_PLATEAU, _MOSTLY = 4, 0.3
-_BRIGHT, _LEAST_SHARE = 0.01, 1e-3
 _NANOCRYSTAL_GAIN = 25.0
 _FLANK_RATIO = 5.0
 _FLANKS = ((1.0, 4.0), (2.0, 10.0), (4.0, 60.0))
 """Within so many FWHM of a cluster's band, a band lower by this factor is its tail: a Lorentzian that makes up 30 % of
 a band has 6 %, 1.8 % and 0.5 % of its height there."""
-
-
-def absorbance(
-    counts: ArrayLike, dark: ArrayLike, reference: ArrayLike, *, saturation: float | None = None
-) -> np.ndarray:
-    """Absorbance ``−log10((counts − dark)/(reference − dark))``.
-
-    Parameters
-    ----------
-    counts, dark, reference : array-like, shape (pixels,)
-        Sample, dark and reference (solvent) spectra at the same exposure. `dark` and `reference` may be scalars.
-    saturation : float, optional
-        Counts at and above which a pixel is saturated.
-
-    Returns
-    -------
-    ndarray, shape (pixels,)
-        NaN where it can't be measured: saturated, or no light left above dark in sample or reference.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ, a value isn't finite, the saturation isn't positive, the reference is nowhere above dark, or the
-        sample lets less than a thousandth of its light through: noise would be taken for a spectrum without bands.
-    """
-    sample = np.asarray(counts, dtype=float)
-    if sample.ndim != 1 or not sample.size:
-        raise ValueError(f"counts must be one spectrum, shape (pixels,), not shape {sample.shape}")
-    arrays = {"counts": sample}
-    for name, values in (("dark", dark), ("reference", reference)):
-        array = np.asarray(values, dtype=float)
-        if array.shape not in ((), sample.shape):
-            raise ValueError(f"{name} has shape {array.shape}, counts {sample.shape}: they must agree")
-        arrays[name] = np.broadcast_to(array, sample.shape)
-    for name, array in arrays.items():
-        bad = np.flatnonzero(~np.isfinite(array))
-        if bad.size:
-            raise ValueError(f"{name} is not finite at pixel {bad[0]} ({array[bad[0]]}; {bad.size} in all)")
-    lit = arrays["reference"] - arrays["dark"]
-    passed = sample - arrays["dark"]
-    if not np.any(lit > 0):
-        raise ValueError("reference is nowhere above dark: was the lamp on and the shutter open?")
-    bright = lit > _BRIGHT * lit.max()
-    share = float(np.median(passed[bright]) / np.median(lit[bright]))
-    if share < _LEAST_SHARE:
-        raise ValueError(
-            f"the sample shows {share:.2g} of the reference's light: is the lamp on, the shutter open, the cell free?"
-        )
-    usable = (lit > 0) & (passed > 0)
-    if saturation is not None:
-        if not (math.isfinite(saturation) and saturation > 0):
-            raise ValueError(f"saturation must be a positive number of counts, not {saturation!r}")
-        usable &= (sample < saturation) & (arrays["reference"] < saturation)
-    ratio = np.divide(passed, lit, out=np.ones_like(lit), where=usable)
-    return np.where(usable, -np.log10(ratio), np.nan)
 
 
 def analyse(
@@ -141,16 +81,16 @@ def analyse(
         Shapes differ, wavelengths aren't finite, positive and distinct, the path isn't positive, no family is given,
         or too few finite points (25 bins of 2 nm) lie between 340 and 750 nm.
     """
-    x, y = _clean(wavelength_nm, absorbance)
+    x, y = clean(wavelength_nm, absorbance)
     if not (math.isfinite(path_length_cm) and path_length_cm > 0):
         raise ValueError(f"path_length_cm must be positive and finite, not {path_length_cm!r}")
     families = tuple(families)
     if not families:
         raise ValueError("families is empty: give at least one Family to look for")
-    fit, shapes = _fitted(x, y, families)
+    fit, shapes = fitted(x, y, families)
     bands = tuple(
-        _band(fit, family, shapes, k, row, path_length_cm)
-        for k, (family, row) in enumerate(zip(families, _evidence(fit, families, shapes), strict=True))
+        _band(family, shape, standing, path_length_cm)
+        for family, shape, standing in zip(families, shapes, standings(fit, families, shapes), strict=True)
     )
     inside = (x >= WINDOW_NM[0]) & (x <= WINDOW_NM[1])
     x, y = x[inside], y[inside]
@@ -181,117 +121,35 @@ def analyse(
 def _integrated(fit: Fit, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Absorbance above that at the red end, integrated from 350 nm on, and its σ.
 
-    Not above the fitted baseline: the fit can't tell scattering from a continuum (nor offset from both), and what it
-    takes for scattering is most of a spectrum with few nanocrystals in it.
+    Not above the fitted baseline: the fit can't tell an offset from the red end of a continuum.
     """
     od, red = x >= _OPTICAL_DENSITY_FROM_NM, x >= _red_end(x)
     value = float(np.trapezoid(y[od], x[od]) - np.mean(y[red]) * np.ptp(x[od])) if od.sum() > 1 else 0.0
     bins = fit.binned.wavelength_nm
     sigma = math.sqrt(fit.scale) * fit.binned.sigma
     above, end = bins >= _OPTICAL_DENSITY_FROM_NM, bins >= _red_end(x)
-    noise = math.sqrt(float(np.sum(sigma[above] ** 2))) * _BIN_NM
+    noise = math.sqrt(float(np.sum(sigma[above] ** 2))) * BIN_NM
     zero = (
         math.sqrt(float(np.sum(sigma[end] ** 2))) / max(int(end.sum()), 1) * float(np.ptp(x[od])) if od.any() else 0.0
     )
     return value, math.hypot(noise, zero, PHOTOMETRIC * value)
 
 
-def _clean(wavelength_nm: ArrayLike, absorbance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(wavelength_nm, dtype=float), np.asarray(absorbance, dtype=float)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"wavelength_nm has shape {x.shape}, absorbance {y.shape}: one spectrum each, of one length")
-    bad = np.flatnonzero(~(np.isfinite(x) & (x > 0)))
-    if bad.size:
-        raise ValueError(f"wavelength_nm must be finite and positive; at index {bad[0]} it is {x[bad[0]]}")
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], y[order]
-    twice = np.flatnonzero(np.diff(x) == 0)
-    if twice.size:
-        raise ValueError(f"wavelength_nm holds {x[twice[0]]:g} nm more than once")
-    finite = np.isfinite(y)
-    x, y = x[finite], y[finite]
-    usable = ~_saturated(y)
-    return x[usable], y[usable]
-
-
-def _saturated(y: np.ndarray) -> np.ndarray:
-    """Points in a run of `_PLATEAU` or more that repeat the highest value; none where that is much of the spectrum."""
-    if not y.size or np.mean(y >= y.max()) > _MOSTLY:
-        return np.zeros(len(y), dtype=bool)
-    top = np.concatenate(([0], (y >= y.max()).astype(int), [0]))
-    starts, ends = np.flatnonzero(np.diff(top) == 1), np.flatnonzero(np.diff(top) == -1)
-    out = np.zeros(len(y), dtype=bool)
-    for start, end in zip(starts, ends, strict=True):
-        out[start:end] = end - start >= _PLATEAU
-    return out
-
-
-def judge_spectrum(
-    wavelength_nm: ArrayLike, absorbance: ArrayLike, *, families: tuple[Family, ...] = CDSE_FAMILIES
-) -> dict[str, np.ndarray]:
-    """Evidence for each family the spectrum reaches, by name: what the probability is learnt from."""
-    fit, shapes = _fitted(*_clean(wavelength_nm, absorbance), families)
-    rows = _evidence(fit, families, shapes)
-    return {f.name: row for f, shape, row in zip(families, shapes, rows, strict=True) if shape.covered}
-
-
-def _fitted(x: np.ndarray, y: np.ndarray, families: tuple[Family, ...]) -> tuple[Fit, list[BandShape]]:
-    binned = bin_spectrum(x, y, window_nm=WINDOW_NM, width_nm=_BIN_NM)
-    if len(binned.wavelength_nm) < _FEWEST_BINS:
-        raise ValueError(
-            f"only {len(binned.wavelength_nm)} bins of {_BIN_NM:g} nm have finite absorbance between "
-            f"{WINDOW_NM[0]:g} and {WINDOW_NM[1]:g} nm; at least {_FEWEST_BINS} are needed"
-        )
-    fit = fit_spectrum(binned, families)
-    return fit, measure_families(fit, families)
-
-
-def _evidence(fit: Fit, families: tuple[Family, ...], shapes: list[BandShape]) -> list[np.ndarray]:
-    tops = np.array([shape.wavelength_nm for shape in shapes])
-    rest = fit.curve(tops, REST)
-    noise = np.interp([family.wavelength_nm for family in families], fit.binned.wavelength_nm, fit.binned.sigma)
-    return [
-        evidence(
-            family,
-            gain=float(fit.family_gain[k]),
-            height=shape.height,
-            height_sigma=shape.sigma["height"],
-            rest=float(rest[k]),
-            redder=sum(other.height for other in shapes if other.wavelength_nm > shape.wavelength_nm),
-            noise=float(noise[k]),
-            misfit=fit.scale,
-            wavelength_nm=shape.wavelength_nm,
-            fwhm_nm=shape.fwhm_nm,
-        )
-        for k, (family, shape) in enumerate(zip(families, shapes, strict=True))
-    ]
-
-
-def _band(
-    fit: Fit, family: Family, shapes: list[BandShape], number: int, row: np.ndarray, path_length_cm: float
-) -> FamilyBand:
-    shape = shapes[number]
-    around = shape.wavelength_nm + shape.fwhm_nm * np.array([-1.0, 0.0, 1.0])
-    blue, rest, red = (float(value) for value in fit.curve(around, REST))
-    neighbours = sum(
-        other.height * math.exp(-2.77 * ((other.wavelength_nm - shape.wavelength_nm) / (1.5 * other.fwhm_nm)) ** 2)
-        for other in shapes
-        if other is not shape
-    )
+def _band(family: Family, shape: BandShape, standing: Standing, path_length_cm: float) -> FamilyBand:
     believed = math.nan
     sigma = dict(shape.sigma)
     if shape.covered:
-        believed = probability(row)
+        believed = probability(standing.evidence)
         sigma["height"] = height_sigma(
-            from_noise=shape.sigma["height"],
-            height=shape.height,
-            rest=rest,
-            bend=blue - 2.0 * rest + red,
-            neighbours=neighbours,
+            from_noise=standing.from_noise,
+            height=standing.height,
+            rest=standing.rest,
+            bend=standing.bend,
+            neighbours=standing.neighbours,
             probability=believed,
         )
         sigma["wavelength_nm"], sigma["fwhm_nm"] = place_sigma_nm(
-            family, from_noise=(sigma["wavelength_nm"], sigma["fwhm_nm"]), height=shape.height, rest=rest
+            family, from_noise=(sigma["wavelength_nm"], sigma["fwhm_nm"]), height=shape.height, rest=standing.rest
         )
         sigma["area_nm"] = math.hypot(sigma["area_nm"], 1.0645 * shape.fwhm_nm * sigma["height"])
     factor = 1.0 / (family.extinction_l_mol_cm * path_length_cm)
@@ -409,7 +267,7 @@ def _red_end(wavelength_nm: np.ndarray) -> float:
 def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, float]:
     """Flatten a result to the numbers that documents carry and the advisor learns from.
 
-    ``baseline`` is the mean of the fitted baseline (offset, drift, scattering) over the reddest tenth of the spectrum,
+    ``baseline`` is the mean of the fitted baseline (offset and drift) over the reddest tenth of the spectrum,
     absorbance: 0 unless lamp, windows or reference have changed.
     """
     record: dict[str, float] = {}

@@ -19,13 +19,11 @@ import numpy as np
 
 from msc_plans.analysis.families import Family
 
-__all__ = ["FEATURES", "evidence", "height_sigma", "place_sigma_nm", "probability"]
+__all__ = ["FEATURES", "evidence", "height_sigma", "height_terms", "place_sigma_nm", "probability"]
 
 FEATURES = ("gain", "own share", "standing", "wide", "away", "redder", "height over sigma", "misfit")
 """What `evidence` returns, in order."""
 
-_SHAPE, _OVERLAP, _BEND, _NEIGHBOURS = 0.02, 0.028, 0.045, 0.12
-"""By maximum likelihood on training spectra, rounded up."""
 _PLACE_NM, _WIDTH_NM = (0.25, 0.2), (0.8, 1.0)
 
 
@@ -82,18 +80,30 @@ def evidence(
 
 
 @cache
-def _weights() -> tuple[np.ndarray, ...]:
-    """Mean and deviation of the evidence, and of each network W, b, v, l, c, stacked."""
+def _table() -> dict[str, np.ndarray]:
+    """Mean and deviation of the evidence, of each network W, b, v, l, c, stacked, and what `height_terms` weigh."""
     table = json.loads((files("msc_plans.analysis") / "uvvis_belief.json").read_text(encoding="utf-8"))
-    return tuple(np.array(table[key]) for key in ("mean", "deviation", "W", "b", "v", "l", "c"))
+    return {key: np.array(value) for key, value in table.items()}
 
 
 def probability(evidence: np.ndarray) -> float:
     """Probability that a family is there, from what :func:`evidence` returns."""
-    mean, deviation, inner, bias, outer, straight, constant = _weights()
-    z = (evidence - mean) / deviation
-    logits = np.sum(outer * np.tanh(z @ inner + bias), axis=1) + straight @ z + constant
+    table = _table()
+    z = (evidence - table["mean"]) / table["deviation"]
+    hidden = np.tanh(z @ table["W"] + table["b"])
+    logits = np.sum(table["v"] * hidden, axis=1) + table["l"] @ z + table["c"]
     return float(1.0 / (1.0 + np.exp(-logits.mean())))
+
+
+def height_terms(*, height: float, rest: float, bend: float, neighbours: float, probability: float) -> np.ndarray:
+    """What may have been taken for, or from, a band, shape (4,), absorbance².
+
+    The variance of its height is a weighted sum of these: its own shape, what overlaps it, and for a band that is there
+    the bend of what lies below and its neighbours' tails. The weights are in `uvvis_belief.json`.
+    """
+    return np.array(
+        [height**2, height * max(rest, 0.0), probability * bend**2, probability * neighbours**2], dtype=float
+    )
 
 
 def height_sigma(
@@ -114,9 +124,8 @@ def height_sigma(
     probability : float
         That the family is there.
     """
-    variance = from_noise**2 + (_SHAPE * height) ** 2 + _OVERLAP * height * max(rest, 0.0)
-    variance += probability * (_BEND * bend**2 + _NEIGHBOURS * neighbours**2) + (1.0 - probability) * height**2
-    return math.sqrt(variance)
+    terms = height_terms(height=height, rest=rest, bend=bend, neighbours=neighbours, probability=probability)
+    return math.sqrt(from_noise**2 + float(_table()["height"] @ terms) + (1.0 - probability) * height**2)
 
 
 def place_sigma_nm(

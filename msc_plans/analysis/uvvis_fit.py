@@ -14,7 +14,7 @@ __all__ = ["PHOTOMETRIC", "Fit", "fit_spectrum"]
 
 PHOTOMETRIC = 1e-3
 """Share of the absorbance by which no photometer or model is trusted."""
-_SLOPE_PRIOR = 0.02
+_SLOPE_PRIOR = 0.01
 """Drift across 200 nm that is expected, absorbance (1 σ): keeps slope from standing in for absorption."""
 _RIDGE = 1e-9
 _TOLERANCE = 0.02

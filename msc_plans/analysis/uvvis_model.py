@@ -6,7 +6,8 @@ coefficients ≥ 0:
 * scattering ∝ λ⁻² and λ⁻⁴ (large scatterers and Rayleigh; anything between is nearly a sum of both);
 * rest: smooth steps in E (continua), broad Gaussians in E (higher transitions) and Gaussians in λ of many positions
   and widths from 440 nm up (first transitions of nanocrystals). A sum of Gaussians with positive weights is any band
-  wider than the narrowest of them, whatever its shape: no line shape is assumed;
+  wider than the narrowest of them, whatever its shape: no line shape is assumed. The steeper a step the more it costs:
+  a continuum is as smooth as the spectrum allows, and does not stand in for a band;
 * each family: Gaussians, lopsided ones and ones with tails within its tolerance and of its widths, the only columns
   that narrow at that place.
 
@@ -39,9 +40,15 @@ _ODD = 0.3
 _ODD_SHAPE = 0.5
 _FAMILY_SHAPES = np.array([(0.0, 0.0), (0.0, 0.4), (0.2, 0.15), (-0.2, 0.15)])
 """Asymmetry and share of a Lorentzian of a family's columns: tails that no Gaussian has would pass for small bands."""
+_TRANSITION_FWHM_EV = 0.34
 _FIRST_NM = 440.0
 """Shortest first maximum of nanocrystals that is considered."""
-_STEP_COST_EV = 0.02
+_STEP_COST_EV = 0.03
+_RED_END_EV = 1.35
+_SCATTERING_COST = 0.04
+"""Less than any step's, so that what only scatters is seen to. For nothing, scattering under a negative offset was
+taken for a quarter of the first maximum of real nanocrystals in clear solutions and for most of what they absorb in the
+blue, and part of each cluster's band went with it."""
 _STEP, _ENERGY, _WAVELENGTH = 0, 1, 2
 
 
@@ -69,7 +76,9 @@ class Dictionary:
     def cost(self) -> np.ndarray:
         """What a column must earn, in σ, before it is used: without it a handful of broad columns imitate any band."""
         cost = np.where(self.kind == REST, _COST, self.oddity)
-        return np.where(self.is_step, _STEP_COST_EV / self.sigma, cost)
+        cost = np.where(self.is_step, _STEP_COST_EV / self.sigma, cost)
+        cost[FREE_COLUMNS:_BASELINE_COLUMNS] = _SCATTERING_COST
+        return cost
 
     @cached_property
     def centre_nm(self) -> np.ndarray:
@@ -140,11 +149,11 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         sigmas.append(np.broadcast_to(sigma, centre.shape))
 
     oddities: list[np.ndarray] = []
-    for width in (0.10, 0.20):
-        add(REST, _STEP, np.arange(1.75, high + 2.5 * width, width), np.array(width))
-    for fwhm in (0.34, 0.5):
-        sigma = fwhm / FWHM_PER_SIGMA
-        add(REST, _ENERGY, np.arange(max(low, EV_NM / 490.0), high + 2.0 * sigma, 0.6 * sigma), np.array(sigma))
+    for width in (0.10, 0.20, 0.40):
+        # No further to the red: the tail of a wide step and a negative offset would lift the first maximum.
+        add(REST, _STEP, np.arange(_RED_END_EV + 4.0 * width, high + 2.5 * width, width), np.array(width))
+    sigma = _TRANSITION_FWHM_EV / FWHM_PER_SIGMA
+    add(REST, _ENERGY, np.arange(max(low, EV_NM / 490.0), high + 2.0 * sigma, 0.6 * sigma), np.array(sigma))
     for factor in (1.0, 1.5, 2.25):
         places = [_FIRST_NM]
         while places[-1] < min(720.0, high_nm + 15.0):
