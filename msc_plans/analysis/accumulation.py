@@ -19,12 +19,18 @@ CERTAIN = 0.95
 Verdict = Literal["accumulated", "undecided", "absent"]
 
 
-def accumulated_probability(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO) -> float:
-    """Return the probability that the true ratio is at least the threshold, for a normal error ``sigma``."""
-    return float(ndtr((ratio - threshold) / max(sigma, 1e-12)))
+def accumulated_probability(
+    ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO, there: float = 1.0
+) -> float:
+    """Return the probability that the true ratio is at least the threshold.
+
+    ``p Φ((ratio − threshold)/σ)``, with p the probability ``there`` that the family is there at all: where it isn't,
+    the ratio is 0, whatever of the rest was read as its height.
+    """
+    return there * float(ndtr((ratio - threshold) / max(sigma, 1e-12)))
 
 
-def verdict(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO) -> Verdict:
+def verdict(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO, there: float = 1.0) -> Verdict:
     """Judge a measured ratio of heights.
 
     Parameters
@@ -33,8 +39,10 @@ def verdict(ratio: float, sigma: float, threshold: float = ACCUMULATED_RATIO) ->
         The ratio and its standard uncertainty; infinite where it can't be told.
     threshold : float
         Ratio from which a family counts as accumulated; 'absent' ends at the same share of it.
+    there : float
+        Probability that the family is there at all.
     """
-    probability = accumulated_probability(ratio, sigma, threshold)
+    probability = accumulated_probability(ratio, sigma, threshold, there)
     if probability >= CERTAIN:
         return "accumulated"
     if ratio <= threshold * ABSENT_RATIO / ACCUMULATED_RATIO and probability <= 1 - CERTAIN:

@@ -44,6 +44,8 @@ class Check:
     note: str = ""
     """Why there is no value, or what limits it."""
     against_only: bool = False
+    there: float = 1.0
+    """Probability that what was measured is there at all; where it isn't, the true value is 0."""
 
     @property
     def probability(self) -> float:
@@ -53,7 +55,8 @@ class Check:
         if math.isinf(self.sigma):
             return 0.5
         sigma = max(self.sigma, 1e-12)
-        return float(ndtr((self.high - self.value) / sigma) - ndtr((self.low - self.value) / sigma))
+        inside = float(ndtr((self.high - self.value) / sigma) - ndtr((self.low - self.value) / sigma))
+        return self.there * inside + (1.0 - self.there) * (self.low <= 0.0 <= self.high)
 
     def __str__(self) -> str:
         if math.isinf(self.sigma):

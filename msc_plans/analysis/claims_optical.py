@@ -7,6 +7,7 @@ their height is above 2 % of full conversion, *detected* is the detector's proba
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -62,7 +63,8 @@ def _value(
 
 
 def _ratio(record: Record | None, where: str, low: float = -math.inf, high: float = math.inf) -> Check:
-    return _value(record, "CdSe-437_ratio", f"437 nm ratio at {where}", low, high)
+    check = _value(record, "CdSe-437_ratio", f"437 nm ratio at {where}", low, high)
+    return check if record is None else replace(check, there=record.number("uvvis", "CdSe-437_probability"))
 
 
 def _floor(record: Record) -> float:

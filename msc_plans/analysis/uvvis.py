@@ -211,7 +211,7 @@ class Accumulation:
     ratio: float
     ratio_sigma: float
     probability: float
-    """That the ratio is at or above the threshold."""
+    """That the family is there and the ratio at or above the threshold."""
     verdict: Verdict
 
 
@@ -254,8 +254,8 @@ def accumulation(
         family,
         ratio,
         sigma,
-        accumulated_probability(ratio, sigma, threshold),
-        verdict(ratio, sigma, threshold),
+        accumulated_probability(ratio, sigma, threshold, band.probability),
+        verdict(ratio, sigma, threshold, band.probability),
     )
 
 

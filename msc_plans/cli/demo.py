@@ -257,6 +257,7 @@ class Collected:
 
         wavelength, absorbance, rest = (np.asarray(data[key], float) for key in ("wavelength_nm", "absorbance", "rest"))
         use = np.isfinite(absorbance) & np.isfinite(rest)
+        ratio, sigma, there = (data[f"{self._family}_{end}"] for end in ("ratio", "ratio_sigma", "probability"))
         self.measured.append(
             Measured(
                 Condition.from_mapping(condition),
@@ -264,6 +265,6 @@ class Collected:
                 wavelength[use],
                 absorbance[use],
                 (absorbance - rest)[use],
-                verdict(data[f"{self._family}_ratio"], data[f"{self._family}_ratio_sigma"], self._threshold),
+                verdict(ratio, sigma, self._threshold, there),
             )
         )

@@ -106,8 +106,9 @@ def _cells(archive: Archive) -> list[dict[str, Any]]:
         by_grid, by_campaign = archive.records.both(celsius, GRID_S), measured.get(celsius)
         cell: dict[str, Any] = {"celsius": celsius, "disagreement": ""}
         for name, record in (("grid", by_grid), ("adaptive", by_campaign)):
-            ratio, sigma = (math.nan if record is None else record.number("uvvis", key) for key in _RATIO)
-            seen = accumulated_probability(ratio, sigma) if math.isfinite(ratio + sigma) else math.nan
+            keys = (*_RATIO, "CdSe-437_probability")
+            ratio, sigma, there = (math.nan if record is None else record.number("uvvis", key) for key in keys)
+            seen = accumulated_probability(ratio, sigma, there=there) if math.isfinite(ratio + sigma) else math.nan
             cell |= {f"{name}_ratio": ratio, f"{name}_ratio_sigma": sigma, f"{name}_probability": seen}
         if by_campaign is None:
             cell |= {"adaptive_probability": believed, "predicted_ratio": predicted}

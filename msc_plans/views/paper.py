@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from msc_plans.analysis.accumulation import ACCUMULATED_RATIO, verdict
+from msc_plans.analysis.accumulation import verdict
 from msc_plans.analysis.claims import Record, Records
 from msc_plans.analysis.claims_optical import (
     FAMILY_NM,
@@ -110,8 +110,8 @@ def _is_faint(record: Record) -> bool:
 
 
 def _is_accumulated(record: Record) -> bool:
-    ratio, sigma = (record.number("uvvis", f"CdSe-437_ratio{end}") for end in ("", "_sigma"))
-    return verdict(ratio, sigma, ACCUMULATED_RATIO) == "accumulated"
+    ratio, sigma, there = (record.number("uvvis", f"CdSe-437_{end}") for end in ("ratio", "ratio_sigma", "probability"))
+    return verdict(ratio, sigma, there=there) == "accumulated"
 
 
 def _figure_2(records: Records) -> Figure | None:

@@ -21,6 +21,7 @@ def uvvis(ratio: float = 0.0, ratio_sigma: float = 0.005, **more: float) -> dict
     for family, nm in (("CdSe-382", 382.0), ("CdSe-403", 403.0), ("CdSe-437", 437.5), ("CdSe-465", 465.0)):
         record |= {f"{family}_probability": 0.0, f"{family}_height": 0.0, f"{family}_height_sigma": 2e-3}
         record |= {f"{family}_wavelength_nm": nm, f"{family}_wavelength_nm_sigma": 0.5}
+    record["CdSe-437_probability"] = float(ratio > 0)
     return record | {"CdSe-437_ratio": ratio, "CdSe-437_ratio_sigma": ratio_sigma, **more}
 
 
@@ -63,6 +64,14 @@ def test_a_check_is_the_probability_of_its_range() -> None:
 )
 def test_a_check_is_said_in_words_with_as_many_digits_as_its_error_has(check: Check, words: str) -> None:
     assert str(check) == words
+
+
+def test_what_may_not_be_there_at_all_is_zero_as_far_as_it_is_not() -> None:
+    assert Check("x", 0.1, 0.0, low=0.05, there=0.3).probability == pytest.approx(0.3)
+    assert Check("x", 0.1, 0.0, high=0.05, there=0.3).probability == pytest.approx(0.7)
+    assert verdict("F1-window", *window(sigma=0.2)) == "not resolvable"
+    hardly = [at(t, t, 14.0, uvvis=uvvis(0.03, 0.05, **{"CdSe-437_probability": 0.02})) for t in range(310, 360, 10)]
+    assert verdict("F1-window", *window()[:5], *hardly) == "shown"
 
 
 def test_one_check_beyond_doubt_refuses_and_many_are_given_more_doubt() -> None:

@@ -73,7 +73,7 @@ def test_what_differs_is_named() -> None:
 
 def test_undecided_disagrees_with_nothing() -> None:
     told = archive(SAME)
-    wide = tuple(at(t, t, 14.0, uvvis=uvvis(0.0, 0.2)) for t in (270, 280))
+    wide = tuple(at(t, t, 14.0, uvvis=uvvis(0.01, 0.2)) for t in (270, 280))
     cells = compared(Archive(**{**vars(told), "campaigns": {"map": wide}}), [], [])["cells"]
     assert {one["adaptive"] for one in cells if one["celsius"] in (270, 280)} == {"undecided"}
     assert not any(one["disagreement"] for one in cells)
