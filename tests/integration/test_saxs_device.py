@@ -204,7 +204,7 @@ def test_a_detector_whose_ioc_died_can_be_staged_again(saxs, monkeypatch):
         patch.setattr(saxs.shutter, "put", dead)
         with pytest.raises(TimeoutError, match="nobody answers"):
             saxs.unstage()
-    assert exposure.done, "its exposure is given up"
+    wait_until(lambda: exposure.done, what="the exposure given up")
     saxs.stage()
     saxs.trigger().wait(20)
     assert saxs.read()["saxs_image"]["value"]
