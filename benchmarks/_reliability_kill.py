@@ -60,6 +60,17 @@ class Campaign:
         if self.ended:
             raise RuntimeError(f"the session ended by itself: {(self.store / 'session.log').read_text()[-2000:]}")
 
+    def wait_for_work(self, seconds: float = 300.0) -> None:
+        """Wait until a condition is begun from now on."""
+        path = self.store / "returned.jsonl"
+
+        def begun() -> int:
+            return path.read_bytes().count(b'"campaign"') if path.exists() else 0
+
+        before = begun()
+        until(lambda: begun() > before or self.ended, "the next condition", seconds)
+        self.check()
+
     def kill(self) -> None:
         """End it without a word."""
         assert self._process is not None
@@ -91,6 +102,8 @@ def _campaign(seed: int) -> Iterator[tuple[Campaign, Simulator]]:
 def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float = 1e9) -> dict[str, float]:
     """Kill one kind of process again and again while a campaign runs, then let the campaign end.
 
+    Every other kill waits until the campaign measures again; those between come at any moment, mostly of the recovery.
+
     Parameters
     ----------
     victim : str
@@ -111,6 +124,8 @@ def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float
     kills = 0
     with _campaign(seed) as (campaign, ioc):
         while kills < times and time.monotonic() - began < seconds:
+            if kills % 2 == 0:
+                campaign.wait_for_work()
             time.sleep(draw.uniform(0.0, 6.0))
             campaign.check()
             kills += _strike(victim, campaign, ioc)

@@ -315,7 +315,8 @@ def main() -> None:
         # after the writer, which was subscribed first: the call that journals it has returned
         with returned.open("ab", buffering=0) as file:
             uid = doc["uid"] if name == "start" else doc.get("run_start", "")
-            file.write(json.dumps({"name": name, "run": uid}).encode() + b"\n")
+            told = {"name": name, "run": uid, "purpose": doc.get("purpose", "")}
+            file.write(json.dumps(told).encode() + b"\n")
 
     returned = store / "returned.jsonl"
     session = open_session(store, saxs=False, listeners=[tell])

@@ -195,7 +195,9 @@ def kill(victim: str, times: int) -> Figures:
             reader.join()
             returned += len(said)
         with closing(RunWriter(folder, folder / "journal")):
-            until(lambda: not journals(folder / "journal"), "the storing of what was left", 300)
+            while left := len(journals(folder / "journal")):
+                # some tenths of a second each, at the lowest priority: hundreds take minutes
+                until(lambda: len(journals(folder / "journal")) < left, "the storing of another run")
         kept = sum(len(read_journal(path)) for path in stored_journals(folder / "journal"))
         bad = check(folder)
         catalog = open_catalog(folder)

@@ -203,9 +203,13 @@ class SaxsDetector(Device):
     def unstage(self) -> list[object]:
         """Give up an exposure that is under way, close the shutter; idempotent."""
         # nobody waits for it any more: its failure would only disturb what makes the reactor safe
-        self.stop(success=True)
-        self._ready = False
-        return super().unstage()
+        try:
+            self.stop(success=True)
+        finally:
+            # a dead IOC takes no put; what is not unstaged would refuse the next campaign
+            self._ready = False
+            unstaged = super().unstage()
+        return unstaged
 
     def trigger(self) -> Exposure:
         """Expose once; the status is done when the frame is in its file.
@@ -253,11 +257,13 @@ class SaxsDetector(Device):
 
     def stop(self, *, success: bool = False) -> None:
         """Close the shutter and give up an exposure that is under way; immediate and idempotent."""
-        self.shutter.put("Closed", wait=False)
-        if self._move is not None and not self._move.done:
-            self._paused = success
-            self._move.give_up(success=success)
-            self._stop_camera()
+        try:
+            self.shutter.put("Closed", wait=False)
+        finally:
+            if self._move is not None and not self._move.done:
+                self._paused = success
+                self._move.give_up(success=success)
+                self._stop_camera()
 
     def pause(self) -> None:
         """Stop: RunEngine exposes again when it resumes."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
-from bluesky.utils import IllegalMessageSequence, Msg, MsgGenerator, RunEngineControlException, plan
+from bluesky.utils import IllegalMessageSequence, Msg, MsgGenerator, RunEngineControlException, plan, short_uid
 
 from msc_plans.condition import Condition
 from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
@@ -30,6 +30,7 @@ __all__ = [
     "safely",
     "standby",
     "take_dark_and_reference",
+    "trigger_and_read",
     "wait_for_future",
 ]
 
@@ -259,10 +260,20 @@ def read_stream(name: str, devices: Sequence[Any]) -> MsgGenerator[Mapping[str, 
         return reading
 
     def drop(error: Exception) -> MsgGenerator[None]:
-        yield from bps.drop()
+        # an interruption has dropped it already, if the error came while the steps before it were done again
+        yield from drop_event()
 
     yield from bps.create(name)
     return (yield from bpp.contingency_wrapper(read(), except_plan=drop, else_plan=bps.save))
+
+
+def trigger_and_read(devices: Sequence[Any], name: str = "primary") -> MsgGenerator[None]:
+    """Trigger devices and read them into one event; an error after an interruption is raised, not hidden by another."""
+    group = short_uid("trigger")
+    for device in devices:
+        yield from bps.trigger(device, group=group)
+    yield from bps.wait(group)
+    yield from read_stream(name, devices)
 
 
 def drop_event() -> MsgGenerator[None]:

@@ -7,7 +7,7 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import read_stream, safely
+from msc_plans.plan_stubs import read_stream, safely, trigger_and_read
 from msc_plans.plans.check import check_count, check_words
 from msc_plans.plans.measure import Why, recorded, require_dark_and_reference
 from msc_plans.protocols import Reactor, SpectrometerLike
@@ -83,7 +83,7 @@ def measure_fractions(
             yield from read_stream("dark_reference", [spectrometer.calibration])
             yield from bps.wait("inject")
             for _ in range(num):
-                yield from bps.trigger_and_read([spectrometer, reactor])
+                yield from trigger_and_read([spectrometer, reactor])
 
         return (yield from recorded(run(), why.start(made, detectors=[spectrometer.name], **start), reactor))
 

@@ -10,7 +10,15 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import FailedStatus, MsgGenerator, RunEngineControlException, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import begin_reach, dark_and_reference, drop_event, is_tripped, read_stream, safely
+from msc_plans.plan_stubs import (
+    begin_reach,
+    dark_and_reference,
+    drop_event,
+    is_tripped,
+    read_stream,
+    safely,
+    trigger_and_read,
+)
 from msc_plans.plans.check import check_choice, check_count, check_flag, check_number, check_texts
 from msc_plans.plans.preflight import now, preflight
 from msc_plans.plans.refill import REFILLS, refill_if_needed, require_filled
@@ -315,14 +323,14 @@ def condition_run(
         if transient:
             yield from _until_reached(reactor, spectrometer)
         yield from bps.wait("reach")
-        yield from bps.trigger_and_read([*detectors, reactor])
+        yield from trigger_and_read([*detectors, reactor])
         for number in range(2, num + 1):
             # after an interruption the way to the condition is gone again; otherwise this is done at once
             yield from bps.checkpoint()
             last = then if number == num else None
             yield from begin_reach(reactor, condition, group="reach", then=last, exposure_s=exposure_s)
             yield from bps.wait("reach")
-            yield from bps.trigger_and_read([*detectors, reactor])
+            yield from trigger_and_read([*detectors, reactor])
         # what has been measured is not measured again after an interruption
         yield from bps.checkpoint()
         yield from read_stream("baseline", [reactor])
@@ -364,7 +372,7 @@ def _until_reached(reactor: Reactor, spectrometer: SpectrometerLike) -> MsgGener
     """Take spectra of what flows by until the condition is reached."""
     reached = False
     while not reached:
-        yield from bps.trigger_and_read([spectrometer, reactor], name="transient")
+        yield from trigger_and_read([spectrometer, reactor], name="transient")
         reached = bool((yield from bps.wait("reach", timeout=0.1, error_on_timeout=False)))
 
 

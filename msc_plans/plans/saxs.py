@@ -6,7 +6,7 @@ from typing import Any
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, plan
 
-from msc_plans.plan_stubs import ask_person, read_stream, safely
+from msc_plans.plan_stubs import ask_person, read_stream, safely, trigger_and_read
 from msc_plans.plans.check import as_numbers, check_words
 from msc_plans.plans.measure import Why, arm, check_exposure, recorded
 from msc_plans.plans.refill import require_volumes
@@ -31,7 +31,7 @@ def _frames(
         yield from fill
         yield from read_stream("baseline", [reactor])
         for _ in range(num):
-            yield from bps.trigger_and_read([saxs, reactor])
+            yield from trigger_and_read([saxs, reactor])
 
     return (yield from recorded(run(), metadata, reactor))
 

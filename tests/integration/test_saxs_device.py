@@ -194,6 +194,22 @@ def test_a_folder_that_the_ioc_refuses_is_named(station, monkeypatch):
         station.unstage()
 
 
+def test_a_detector_whose_ioc_died_can_be_staged_again(saxs, monkeypatch):
+    def dead(*_, **__):
+        raise TimeoutError("nobody answers")
+
+    saxs.stage()
+    exposure = saxs.trigger()
+    with monkeypatch.context() as patch:
+        patch.setattr(saxs.shutter, "put", dead)
+        with pytest.raises(TimeoutError, match="nobody answers"):
+            saxs.unstage()
+    wait_until(lambda: exposure.done, what="the exposure given up")
+    saxs.stage()
+    saxs.trigger().wait(20)
+    assert saxs.read()["saxs_image"]["value"]
+
+
 def test_stop_closes_the_shutter_gives_up_and_leaves_it_ready(saxs):
     saxs.stage()
     saxs.camera.exposure_s.put(1e5, wait=True)
