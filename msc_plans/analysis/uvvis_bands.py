@@ -22,6 +22,9 @@ _WIDEST_NM = 85.0
 _READING_SIGMA_NM = 1.2
 """By how much the place of greatest curvature and the highest point of a band differ (1 σ)."""
 _TOP_SHARE, _TOP_NM = 0.5, 2.2
+_PLACE_GAIN = 5.0
+"""Of the error that the fit's covariance gives a maximum: which columns are in use is a choice that it does not know of.
+By maximum likelihood on 1500 synthetic spectra (Student's t of 6 degrees of freedom) 4.5 to 5.3."""
 _HEIGHT_SHARE = 0.06
 """Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
 _READING_NM = (430.0, 715.0)
@@ -157,7 +160,7 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     place -= _towards_top(curve, k)
     # At the reading F = d(bend)/dλ is 0; an error δF moves it by −δF/F'.
     slope_row = (bend_basis[k + 1] - bend_basis[k - 1]) / (2 * _FINE_NM)
-    s_place = min(30.0, _deviation(slope_row, covariance) / max(-curvature / _FINE_NM**2, 1e-15))
+    s_place = min(30.0, _PLACE_GAIN * _deviation(slope_row, covariance) / max(-curvature / _FINE_NM**2, 1e-15))
 
     slope = np.gradient(gaussian_filter1d(curve, 2.0 / _FINE_NM, mode="nearest"), _FINE_NM)
     red = slice(k, min(len(grid), k + int(2.5 * half_width / _FINE_NM) + 2))
