@@ -72,11 +72,18 @@ class Campaign:
         before = begun()
         while begun() == before:
             stored = len(list(stored_journals(journal)))
-            until(
-                lambda stored=stored: begun() > before or self.ended or len(list(stored_journals(journal))) > stored,
-                "the next condition, or the storing of another run",
-                _HANGS_S,
-            )
+            try:
+                until(
+                    lambda stored=stored: (
+                        begun() > before or self.ended or len(list(stored_journals(journal))) > stored
+                    ),
+                    "the next condition, or the storing of another run",
+                    _HANGS_S,
+                )
+            except TimeoutError as error:
+                raise RuntimeError(
+                    f"{error}; the session: {(self.store / 'session.log').read_text()[-4000:]}"
+                ) from error
             self.check()
 
     def kill(self) -> None:
