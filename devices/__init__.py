@@ -8,6 +8,7 @@ import os
 
 os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 
+from devices.caproto_client import keep_connecting
 from devices.connect import NoAnswerError, connect, disconnect, use_clock
 from devices.geometry import Geometry, Limits
 from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
@@ -16,6 +17,9 @@ from devices.pump import SyringePump
 from devices.reactor import FlowReactor, InterlockTrippedError
 from devices.saxs import FrameNotWrittenError, NoBeamError, SaxsDetector
 from devices.spectrometer import Spectrometer
+
+if os.environ["OPHYD_CONTROL_LAYER"] == "caproto":
+    keep_connecting()
 
 __all__ = [
     "ClockStoppedError",

@@ -85,8 +85,9 @@ class Session:
         return not self._writer.trouble and self._writer.flush(timeout)
 
     def history(self) -> History:
-        """What is stored of campaigns, once everything emitted so far is."""
-        self._writer.flush()
+        """What is stored of campaigns, once everything that was measured is, by sessions that have died, too."""
+        if not self._writer.settle():
+            log.warning("not all that was measured is in the catalogue yet: a resumed campaign may measure it again")
         return CatalogHistory(self.catalog)
 
     def close(self) -> None:

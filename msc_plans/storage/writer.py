@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .journal import Journal
+from .journal import Journal, is_written, journals
 
 __all__ = ["JournalError", "RunWriter"]
 
@@ -160,6 +160,33 @@ class RunWriter:
             if time.monotonic() > deadline:
                 return False
         return True
+
+    def settle(self, stalled_s: float = 60.0) -> bool:
+        """Wait until the catalogue has all of this writer's runs and all that processes which have died left behind.
+
+        Returns
+        -------
+        bool
+            False when for ``stalled_s`` seconds nothing more was stored.
+        """
+        before, deadline = -1, 0.0
+        while (now := self.pending + self._left_behind()) > 0:
+            if now != before:
+                before, deadline = now, time.monotonic() + stalled_s
+            elif time.monotonic() > deadline:
+                return False
+            with self._changed:
+                self._changed.wait(_LOOK_S)
+        return True
+
+    def _left_behind(self) -> int:
+        with self._changed:
+            own = {run.journal.path for run in self._all}
+        left = 0
+        for path in journals(self.folder):
+            with suppress(FileNotFoundError):  # stored meanwhile
+                left += path not in own and not is_written(path)
+        return left
 
     def close(self, timeout: float = 60.0) -> None:
         """Flush, then end threads and process; what is not stored after `timeout` seconds stays in the journals."""

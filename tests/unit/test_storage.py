@@ -326,6 +326,16 @@ def test_a_document_is_in_its_journal_when_the_call_returns(writer: RunWriter):
     assert not writer.flush(0.01)
 
 
+def test_settling_waits_for_what_a_dead_process_left_but_not_for_what_another_still_writes(writer: RunWriter):
+    left, growing = (journalled(writer.folder, run_documents()) for _ in range(2))
+    left.close()
+    assert writer.flush(0.01), "it has nothing of its own"
+    assert not writer.settle(stalled_s=0.2)
+    left.path.unlink()
+    assert writer.settle(stalled_s=0.2)
+    growing.close()
+
+
 def test_what_was_emitted_survives_a_kill(tmp_path: Path):
     code = (
         "import os, sys; from tests.unit.test_storage import run_documents; from msc_plans.storage import RunWriter\n"
