@@ -43,6 +43,8 @@ class MapGoal:
         _check_family(self.family)
         if not self.threshold > 0:
             raise ValueError(f"threshold must be above 0, not {self.threshold!r}")
+        if self.residence_time is not None and not self.residence_time > 0:
+            raise ValueError(f"residence_time must be above 0 s, or None for all, not {self.residence_time!r}")
 
     def targets(self, candidates: list[Condition]) -> list[Condition]:
         """Return the cells of the map.

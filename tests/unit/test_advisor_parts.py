@@ -84,6 +84,8 @@ class TestGoals:
     def test_a_map_without_cells_is_refused(self):
         with pytest.raises(ValueError, match="no candidate has a residence time of 5 s; they have 14 s"):
             MapGoal(residence_time=5.0).targets(SearchSpace.equal_ovens().candidates())
+        with pytest.raises(ValueError, match=r"residence_time must be above 0 s, or None for all, not 0\.0"):
+            MapGoal(residence_time=0.0)
 
 
 class TestCost:
