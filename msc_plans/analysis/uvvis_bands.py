@@ -23,7 +23,7 @@ _READING_SIGMA_NM = 1.2
 """By how much the place of greatest curvature and the highest point of a band differ (1 σ)."""
 _TOP_SHARE, _TOP_NM = 0.5, 2.2
 _PLACE_GAIN = 5.0
-"""Of the error that the fit's covariance gives a maximum: which columns are in use is a choice that it does not know of.
+"""Of the error that the fit's covariance gives a maximum: which columns are in use is a choice that it does not know.
 By maximum likelihood on 1500 synthetic spectra (Student's t of 6 degrees of freedom) 4.5 to 5.3."""
 _HEIGHT_SHARE = 0.06
 """Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
