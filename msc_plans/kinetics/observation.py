@@ -252,9 +252,10 @@ def _population(
     x0, x1, x2, _ = (concentrations[..., mechanism.index[name]] for name in MOMENTS)
     number = np.maximum(x0, 1e-15)
     to_nm = (6 / math.pi * _UNIT_NM3) ** (1 / 3)
-    size = np.clip(x1 / number, 0.0, _MOST_DIAMETER / to_nm)  # where there are hardly any, it may be anything
+    with np.errstate(over="ignore"):  # where there are hardly any, their size may be anything
+        size, square = np.clip(x1 / number, 0.0, _MOST_DIAMETER / to_nm), np.minimum(x2 / number, 1e6)
     mean = np.maximum(to_nm * size, _LEAST_DIAMETER)
-    variance = to_nm**2 * (np.minimum(x2 / number, 1e6) - size**2)
+    variance = to_nm**2 * (square - size**2)
     spread = np.sqrt(np.clip(variance, 0.0, (0.5 * mean) ** 2))
     return shares[..., mechanism.index[MOMENTS[3]]], mean, spread
 

@@ -113,3 +113,9 @@ def test_saxs_is_used_where_there_is_any():
     radius, volume = (QUANTITIES.index(name) for name in ("SAXS radius", "SAXS volume fraction"))
     assert observed.values[[radius, volume]] == pytest.approx([math.log(1.5), math.log(1.01e-4)])
     assert observed.sigmas[[radius, volume]] == pytest.approx([0.02, 1e-5 / 1.01e-4])
+
+
+def test_moments_that_ran_away_without_crystals_are_clipped_without_a_warning():
+    found = concentrations(M=5.0)
+    found[..., MECHANISM.index["NC x1"]] = found[..., MECHANISM.index["NC x2"]] = 1e300
+    assert np.isfinite(predict(MECHANISM, found, np.zeros((1, 2)), 10.0)).all()
