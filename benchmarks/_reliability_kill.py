@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,27 +64,28 @@ class Campaign:
 
     def wait_for_work(self) -> None:
         """Wait until a condition is begun from now on; a session that resumes stores what is left of before first."""
-        path, journal = self.store / "returned.jsonl", self.store / "journal"
+        path = self.store / "returned.jsonl"
 
         def begun() -> int:
             return path.read_bytes().count(b'"campaign"') if path.exists() else 0
 
         before = begun()
-        while begun() == before:
-            stored = len(list(stored_journals(journal)))
+        self._wait(lambda: begun() > before or self.ended, "the next condition")
+        self.check()
+
+    def _wait(self, true: Callable[[], bool], what: str) -> None:
+        """Wait for something, at least as long as another run is stored now and then."""
+
+        def stored() -> int:
+            return len(list(stored_journals(self.store / "journal")))
+
+        while not true():
+            before = stored()
             try:
-                until(
-                    lambda stored=stored: (
-                        begun() > before or self.ended or len(list(stored_journals(journal))) > stored
-                    ),
-                    "the next condition, or the storing of another run",
-                    _HANGS_S,
-                )
+                until(lambda before=before: true() or stored() > before, f"{what}, or the storing of a run", _HANGS_S)
             except TimeoutError as error:
-                raise RuntimeError(
-                    f"{error}; the session: {(self.store / 'session.log').read_text()[-4000:]}"
-                ) from error
-            self.check()
+                log = (self.store / "session.log").read_text()[-4000:]
+                raise RuntimeError(f"{error}; the session: {log}") from error
 
     def kill(self) -> None:
         """End it without a word."""
@@ -92,11 +93,11 @@ class Campaign:
         self._process.kill()
         self._process.wait()
 
-    def finish(self, seconds: float = 300.0) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Let it end by itself after the condition under way; returns what it tells."""
         assert self._process is not None
         (self.store / "over").touch()
-        self._process.wait(seconds)
+        self._wait(lambda: self.ended, "the end of the session")
         if self._process.returncode:
             self.check()
         return json.loads((self.store / "told.json").read_text())

@@ -342,7 +342,8 @@ def main() -> None:
     begun = bool(session.history().suggestions(args.uid))
     (store / "ready").write_text(str(os.getpid()))
     times = person.run(args.uid, lambda _: (store / "over").exists(), begun=begun)
-    flushed = session.flush(300.0)
+    session.history()  # which waits as long as runs are stored
+    flushed = session.flush(60.0)
     session.close()
     (store / "told.json").write_text(json.dumps({"times": times, "unsafe": person.unsafe, "flushed": flushed}))
     sys.exit(0)
