@@ -72,9 +72,9 @@ def height_weights(cases: list[Standing], heights: np.ndarray, probability: np.n
     there = np.flatnonzero(heights > 0)
     terms = np.array(
         [
-            height_terms(height=c.height, rest=c.rest, bend=c.bend, neighbours=c.neighbours, probability=probability[k])
-            for k in there
-            for c in [cases[k]]
+            height_terms(height=c.height, rest=c.rest, bend=c.bend, neighbours=c.neighbours, probability=p)
+            for c, p, height in zip(cases, probability, heights, strict=True)
+            if height > 0
         ]
     )
     measured, noise = (np.array([getattr(cases[k], name) for k in there]) for name in ("height", "from_noise"))

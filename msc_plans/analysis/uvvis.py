@@ -267,7 +267,7 @@ def _red_end(wavelength_nm: np.ndarray) -> float:
 def outcome(result: UvVisResult, *, full_conversion_height: float) -> dict[str, float]:
     """Flatten a result to the numbers that documents carry and the advisor learns from.
 
-    ``baseline`` is the mean of the fitted baseline (offset and drift) over the reddest tenth of the spectrum,
+    ``baseline`` is the mean of the fitted baseline (offset, drift, scattering) over the reddest tenth of the spectrum,
     absorbance: 0 unless lamp, windows or reference have changed.
     """
     record: dict[str, float] = {}

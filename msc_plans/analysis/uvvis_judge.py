@@ -79,12 +79,7 @@ def standings(fit: Fit, families: tuple[Family, ...], shapes: list[BandShape]) -
             wavelength_nm=shape.wavelength_nm,
             fwhm_nm=shape.fwhm_nm,
         )
-        neighbours = sum(
-            other.height
-            * float(np.exp(-2.77 * ((other.wavelength_nm - shape.wavelength_nm) / (1.5 * other.fwhm_nm)) ** 2))
-            for other in shapes
-            if other is not shape
-        )
+        neighbours = sum(_reach(other, shape.wavelength_nm) for other in shapes if other is not shape)
         out.append(Standing(row, shape.height, shape.sigma["height"], rest, blue - 2.0 * rest + red, neighbours))
     return out
 

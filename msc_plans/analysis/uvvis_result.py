@@ -80,7 +80,7 @@ class UvVisResult:
     rest: np.ndarray = field(repr=False)
     """The fit without the family bands."""
     baseline: np.ndarray = field(repr=False)
-    """Offset and drift alone; what scatters is in `rest`."""
+    """Offset, drift and scattering alone."""
     misfit: float = 1.0
     """χ² per degree of freedom, at least 1; well above 1 the model doesn't describe the spectrum."""
     nanocrystal_height_sigma: float = 0.0
