@@ -182,11 +182,15 @@ class Agent:
             **trial.condition.as_dict(),
             **saxs,
             "sample": self.options.sample,
-            "refills": "draw" if self.options.draw else "ask",
+            "refills": self._refills,
             "purpose": "campaign",
             "campaign_uid": self.uid,
             "trial_id": trial.trial_id,
         }
+
+    @property
+    def _refills(self) -> str:
+        return "draw" if self.options.draw else "ask"
 
     def _released(self, trial: Trial) -> bool:
         """Wait until a person has decided."""
@@ -223,7 +227,8 @@ class Agent:
         if not self.queue.state_of(mine):
             temperatures = condition.as_dict()
             del temperatures["residence_time"]
-            self.queue.add("bring_up", _DEVICES | temperatures, {"campaign_uid": self.uid})
+            asked = {**_DEVICES, **temperatures, "refills": self._refills}
+            self.queue.add("bring_up", asked, {"campaign_uid": self.uid})
         if self.queue.follow(mine) == "failed":
             why = self.queue.why_failed(mine).strip()
             self.queue.remove_ended(mine)

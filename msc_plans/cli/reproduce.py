@@ -239,7 +239,9 @@ def _run_plans(session: Any, needs: "Needs", md: dict[str, Any], left: Callable[
 
     def measure(needs: "Needs") -> None:
         first = 25.0 if needs.precursors else 200.0
-        session.RE(plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA))
+        session.RE(
+            plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA, refills="draw")
+        )
         for words, plan in plans_for(needs, available, session, md):
             _say(f"-- {words}")
             uids = session.RE(plan)

@@ -211,7 +211,9 @@ class _Campaign:
             return
         first = decision.condition
         ovens = (first.nucleation_temperature, first.growth_temperature)
-        yield from bring_up_steps(self.reactor, self.spectrometer, *ovens, num_spectra=self.num_spectra)
+        yield from bring_up_steps(
+            self.reactor, self.spectrometer, *ovens, num_spectra=self.num_spectra, refills=self.refills
+        )
         for number in range(self.past.count + 1, max_conditions + 1):
             try:
                 yield from self._measure(decision, number, max_conditions)

@@ -21,7 +21,13 @@ from msc_plans.plan_stubs import (
 )
 from msc_plans.plans.check import check_choice, check_count, check_flag, check_number, check_texts
 from msc_plans.plans.preflight import now, preflight
-from msc_plans.plans.refill import REFILLS, refill_if_needed, require_filled
+from msc_plans.plans.refill import (
+    REFILLS,
+    refill_for_reference,
+    refill_if_needed,
+    require_filled,
+    require_reference,
+)
 from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
 
 __all__ = [
@@ -108,6 +114,7 @@ def bring_up(
     integration_time_ms: float = 100.0,
     num_spectra: int = 5,
     prime_volumes: float = 0.0,
+    refills: Literal["refuse", "ask", "draw"] = "refuse",
 ) -> MsgGenerator[None]:
     """Start the ovens towards their first temperatures and meanwhile prime the lines, take dark and reference.
 
@@ -123,11 +130,13 @@ def bring_up(
         Spectra averaged in every collection.
     prime_volumes : float
         Swept volumes of mixture that fill the precursor lines first; 0 if they are full.
+    refills
+        A syringe without solvent enough for the reference: ``refuse``, ``ask`` a person, or ``draw`` it full.
 
     Raises
     ------
     ValueError
-        A temperature an oven can't do, or a number out of range; nothing has moved.
+        A temperature an oven can't do, a number out of range, or a syringe without enough; nothing has moved.
     """
     reactor.nucleation.check_value(nucleation_temperature)
     reactor.growth.check_value(growth_temperature)
@@ -135,6 +144,9 @@ def bring_up(
     check_count("num_spectra", num_spectra)
     if prime_volumes != 0:
         reactor.mixture.check_value(prime_volumes)
+    check_choice("refills", refills, ("refuse", *REFILLS))
+    if refills == "refuse":
+        yield from require_reference(reactor)
     steps = bring_up_steps(
         reactor,
         spectrometer,
@@ -143,6 +155,7 @@ def bring_up(
         integration_time_ms,
         num_spectra,
         prime_volumes,
+        refills,
     )
     yield from safely(steps, reactor, spectrometer)
 
@@ -155,9 +168,12 @@ def bring_up_steps(
     integration_time_ms: float = 100.0,
     num_spectra: int = 5,
     prime_volumes: float = 0.0,
+    refills: Literal["refuse", "ask", "draw"] = "refuse",
 ) -> MsgGenerator[None]:
     """What :func:`bring_up` does, for plans that check and make the reactor safe themselves."""
     yield from bps.checkpoint()
+    if refills != "refuse":
+        yield from refill_for_reference(reactor, refills)
     yield from bps.abs_set(reactor.nucleation.setpoint, nucleation_temperature, group="ovens")
     yield from bps.abs_set(reactor.growth.setpoint, growth_temperature, group="ovens")
     yield from bps.abs_set(spectrometer.integration_time_ms, integration_time_ms, group="ovens")

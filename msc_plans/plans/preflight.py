@@ -8,12 +8,12 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from msc_plans.condition import Condition
+from msc_plans.plan_stubs import FLUSH_VOLUMES
 from msc_plans.plans.schedule import AMBIENT_C, Pace
 from msc_plans.protocols import Reactor
 
 __all__ = ["Forecast", "forecast", "preflight"]
 
-_REFERENCE_VOLUMES = 3.0
 _SPARE = 1.05
 _BAR = 20
 
@@ -109,7 +109,7 @@ def forecast(
             "Cd": pace.cd_fraction * mixture,
             "Se": (1.0 - pace.cd_fraction) * mixture,
             "Solvent": pace.standby_ul_min * pace.travel_s(here, one) / 60.0
-            + (0.0 if number else _REFERENCE_VOLUMES * swept_ul),
+            + (0.0 if number else FLUSH_VOLUMES * swept_ul),
         }
         for name, volume in parts.items():
             if volume * _SPARE > capacity_ul:

@@ -7,13 +7,22 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.condition import Condition
-from msc_plans.plan_stubs import ask_person, safely
+from msc_plans.plan_stubs import FLUSH_VOLUMES, ask_person, safely
 from msc_plans.plans.check import check_choice, check_words
 from msc_plans.plans.preflight import syringes
 from msc_plans.plans.schedule import Pace
 from msc_plans.protocols import Reactor
 
-__all__ = ["REFILLS", "Refill", "refill", "refill_if_needed", "require_filled", "require_volumes"]
+__all__ = [
+    "REFILLS",
+    "Refill",
+    "refill",
+    "refill_for_reference",
+    "refill_if_needed",
+    "require_filled",
+    "require_reference",
+    "require_volumes",
+]
 
 Refill = Literal["ask", "draw"]
 """``ask`` a person and wait until the plan is resumed, or ``draw`` from the reservoirs."""
@@ -67,13 +76,37 @@ def refill_if_needed(
     pace = Pace.of(reactor)
     mixture = pace.mixture_ul(here, condition, exposure_s) * _SPARE
     need = {"Cd": pace.cd_fraction * mixture, "Se": (1 - pace.cd_fraction) * mixture, "Solvent": _SPARE * pace.flush_ul}
+    yield from _fill_below(reactor, need, how)
+
+
+def refill_for_reference(reactor: Reactor, how: Refill) -> MsgGenerator[None]:
+    """Fill the syringe of solvent if it does not hold enough for a reference: it ran on while nobody was there."""
+    yield from _fill_below(reactor, {"Solvent": _SPARE * _reference_ul(reactor)}, how)
+
+
+def _fill_below(reactor: Reactor, need_ul: Mapping[str, float], how: Refill) -> MsgGenerator[None]:
     empty = []
     for name, pump in syringes(reactor).items():
         left = yield from bps.rd(pump.content_ul)
-        if left < need[name]:
+        if left < need_ul.get(name, 0.0):
             empty.append(name)
     if empty:
         yield from _fill(reactor, empty, how)
+
+
+def _reference_ul(reactor: Reactor) -> float:
+    return FLUSH_VOLUMES * reactor.geometry.swept_ul
+
+
+def require_reference(reactor: Reactor) -> MsgGenerator[None]:
+    """Refuse a reference for which the syringe of solvent does not hold enough.
+
+    Raises
+    ------
+    ValueError
+        It must be filled first; with what it holds.
+    """
+    yield from require_volumes(reactor, {"Solvent": _reference_ul(reactor)}, "a reference")
 
 
 def require_filled(reactor: Reactor, condition: Condition, exposure_s: float) -> MsgGenerator[None]:

@@ -61,7 +61,7 @@ GOOD = {
 for _name in ("sample", "purpose", "campaign_uid", "trial_id", "background_uid", "resume"):
     GOOD[_name] = words
 ARGUMENTS = {
-    "bring_up": "nucleation_temperature growth_temperature integration_time_ms num_spectra prime_volumes",
+    "bring_up": "nucleation_temperature growth_temperature integration_time_ms num_spectra prime_volumes refills",
     "flush": "volumes",
     "make_safe": "saxs",
     "measure_condition": "nucleation_temperature growth_temperature residence_time num saxs frame_exposure_s transient "

@@ -208,6 +208,22 @@ def test_bring_up_takes_dark_with_the_shutter_closed_and_reference_in_solvent(si
     ]
 
 
+def test_bring_up_takes_no_reference_from_an_empty_syringe(simulator, reactor, spectrometer):
+    simulator.answers["reactor_pump_solvent_content_ul"] = 5.0
+    takes = 3 * reactor.geometry.swept_ul
+    with pytest.raises(ValueError, match=f"syringe of Solvent holds 5 µL, and a reference takes {takes:.0f} µL; fill"):
+        simulator.simulate(bring_up(reactor, spectrometer, 280, 270))
+    assert moved(simulator.messages) == []
+    drawn = words_of(simulator.simulate(bring_up(reactor, spectrometer, 280, 270, refills="draw")))
+    assert drawn.index("reactor_pump_solvent=drawn") < drawn.index("reactor_solvent=3.0")
+
+
+def test_a_campaign_fills_the_solvent_before_its_reference(simulator, reactor, spectrometer):
+    simulator.answers["reactor_pump_solvent_content_ul"] = 5.0
+    happened = words_of(simulator.simulate(campaign(reactor, spectrometer, refills="draw")))
+    assert happened.index("reactor_pump_solvent=drawn") < happened.index("reactor_solvent=3.0")
+
+
 def test_an_answer_that_does_not_come_is_a_timeout_not_a_hang():
     plan = wait_for_future(Future(), timeout_s=0.5)
     assert next(plan).command == "wait_for"
