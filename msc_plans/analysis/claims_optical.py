@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from scipy.special import ndtr
 
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO, FLOOR
 from msc_plans.analysis.claims_check import CONFIDENCE, Check, trend
@@ -197,16 +198,27 @@ def f1_grow(records: Records) -> list[Check]:
 
 
 def _detected(record: Record | None, families: Sequence[str], what: str) -> Check:
-    """Whether any of these families is detected: the detector's own probability, its threshold 0.95.
+    """Whether any of these families is detected: the detector's own probability times that of a height above 0.
 
-    What is not detected contradicts only where even height + 3 σ is below `LEAST_BAND`; else it is open, and the limit
-    is said.
+    A band that the detector believes in, but whose height may as well be 0 by its σ, is none that could be shown to
+    anybody. What is not detected contradicts only where even height + 3 σ is below `LEAST_BAND`; else it is open, and
+    the limit is said.
     """
     if record is None:
         return Check(what, math.nan, math.nan, CONFIDENCE, 1.0, "", (), "not measured")
-    best = max(families, key=lambda one: record.number("uvvis", f"{one}_probability"))
-    believed = record.number("uvvis", f"{best}_probability")
-    height, sigma = (record.number("uvvis", f"{best}_height{end}") for end in ("", "_sigma"))
+
+    def measured(family: str) -> tuple[float, float]:
+        height, sigma = (record.number("uvvis", f"{family}_height{end}") for end in ("", "_sigma"))
+        return height, sigma
+
+    def belief(family: str) -> float:
+        height, sigma = measured(family)
+        believed = record.number("uvvis", f"{family}_probability")
+        # a band outside of the spectrum has neither
+        return believed * float(ndtr(height / max(sigma, 1e-12))) if height > 0 and believed > 0 else 0.0
+
+    best = max(families, key=belief)
+    believed, (height, sigma) = belief(best), measured(best)
     limit = height + 3.0 * sigma
     named = f"{what} (best {best}, probability {believed:.3f}, height {height:.4f} ± {sigma:.4f})"
     if believed >= CONFIDENCE:
@@ -324,7 +336,7 @@ def f4_sizes(records: Records) -> list[Check]:
     else:
         tallest = max(fractions.values(), key=lambda one: one.number("uvvis", "nc_height_sigma"), default=None)
         checks.append(_value(tallest, "nc_height", "NC height in a fraction", low=LEAST_BAND))
-    for family in FAMILY_NM.keys() & best.keys():
+    for family in filter(best.__contains__, FAMILY_NM):
         name, record = best[family]
         nm = FAMILY_NM[family]
         size = yu_diameter_nm(nm)

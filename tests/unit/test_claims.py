@@ -318,10 +318,26 @@ def fractions(missing: str = "", place: float = 403.0) -> list[Record]:
     return found  # fmt: skip
 
 
+def test_a_band_within_its_own_error_is_not_detected() -> None:
+    def short(sigma: float) -> list[Record]:
+        bands = {
+            f"{family}_{key}": value
+            for family in ("CdSe-437", "CdSe-465")
+            for key, value in (("probability", 0.99), ("height", 0.05), ("height_sigma", sigma))
+        }
+        return [at(t, t, 4.5, uvvis=uvvis(**bands)) for t in (260, 280, 350)]
+
+    assert verdict("S2-short", *short(0.01)) == "shown"
+    assert verdict("S2-short", *short(0.05)) == "not resolvable"
+
+
 def test_fractions_show_a_family_each() -> None:
     assert verdict("F4-sizes", *fractions()) == "shown"
     assert verdict("F4-sizes", *fractions(place=409.0)) == "not shown"
     assert verdict("F4-sizes", *fractions(missing="CdSe-465")) == "not resolvable"
+    (found,) = find(Records(fractions()), ["F4-sizes"])
+    places = [one.what[:8] for one in found.checks if "maximum" in one.what]
+    assert places == sorted(places), "the table must be the same whenever it is made"
 
 
 def test_saxs_sizes_of_a_family_need_a_stream_that_is_mostly_it() -> None:
