@@ -126,7 +126,8 @@ class QueueServer:
         """Mend what has ended by itself: call it again and again.
 
         Our own Redis is started again; it has the queue from its log. An environment whose worker has died, of which
-        the RE Manager takes no notice, is given up: what ran is first in the queue again, and the queue waits.
+        the RE Manager takes no notice (for one that is being opened it would wait for ever), is given up: what ran is
+        first in the queue again, and the queue waits.
         """
         if self._redis is not None and self._redis.poll() is not None:
             code = self._redis.returncode
@@ -136,7 +137,9 @@ class QueueServer:
             with suppress(NoManagerError):
                 self.manager.ask("manager_kill")
             print(f"Redis has ended (code {code}); it was started again, and the RE Manager, too.", flush=True)
-        if self._worker_lives() or not self.manager.status().get("worker_environment_exists"):
+        status = self.manager.status()
+        has_worker = status.get("worker_environment_exists") or status.get("manager_state") == "creating_environment"
+        if self._worker_lives() or not has_worker:
             self._missed_since = None
             return
         self._missed_since = self._missed_since or time.monotonic()

@@ -102,11 +102,11 @@ def _stored(args: argparse.Namespace) -> "Archive":
     store = args.store or Path("msc-reproduce")
     waiting = len(journals(store / "journal")) if (store / "journal").is_dir() else 0
     if waiting:
-        _say(f"{waiting} runs are not in the catalogue yet; bring them in first: msc replay {store}")
+        _say(f"{waiting} runs are not in the catalogue yet; they are read in their journals (msc replay {store})")
     try:
         with opened(store) as catalog:
             uid = _latest(catalog, args.from_catalog, store)
-            return archive_of(uid, in_catalog(catalog, uid))
+            return archive_of(uid, in_catalog(catalog, uid, store / "journal"))
     except FileNotFoundError as error:
         raise CommandError(f"{store}: there is no store in this folder; say where it is by --store") from error
 

@@ -75,15 +75,15 @@ def latest_in_journals(folder: Path, begins: str = "") -> str | None:
     return max(found)[1] if found else None
 
 
-def _starts(folder: Path) -> list[tuple[dict[str, Any], Path]]:
-    """Start documents of all journals."""
+def _starts(folder: Path, *, stored: bool = True) -> list[tuple[dict[str, Any], Path]]:
+    """Start documents of all journals, or of those that wait to be stored."""
     from msc_plans.storage.journal import journals, parse_line, stored_journals
 
     if not folder.is_dir():
         return []
     found: dict[str, tuple[dict[str, Any], Path]] = {}
     # those that are being stored move to the others meanwhile, never back
-    for path in [*journals(folder), *stored_journals(folder)]:
+    for path in [*journals(folder), *(stored_journals(folder) if stored else ())]:
         with _where(folder, path).open("rb") as file:
             line = file.readline()
         if line.endswith(b"\n"):
@@ -101,19 +101,28 @@ def _where(folder: Path, path: Path) -> Path:
     return moved[0] if moved else path
 
 
-def in_catalog(catalog: Any, uid: str) -> Iterator[list[Document]]:
-    """Yield the documents of each run of a reproduction, and of its analyses, from a catalogue."""
+def in_catalog(catalog: Any, uid: str, folder: Path) -> Iterator[list[Document]]:
+    """Yield the documents of each run of a reproduction, and of its analyses, from a catalogue.
+
+    Runs that wait in the journals of `folder`, not or not wholly in the catalogue yet, are read there.
+    """
     from tiled.queries import Key
 
+    from msc_plans.storage.journal import read_journal
     from msc_plans.storage.runs import documents
     from msc_plans.storage.search import analyses_of
 
-    raw = list(catalog.search(Key("reproduce_uid") == uid).values())
-    for run in raw:
-        yield list(documents(run))
-    for runs in analyses_of(catalog, [run.metadata["start"]["uid"] for run in raw]).values():
-        for run in runs:
+    waiting = {start["uid"]: (start, path) for start, path in _starts(folder, stored=False)}
+    stored = {run.metadata["start"]["uid"]: run for run in catalog.search(Key("reproduce_uid") == uid).values()}
+    raw = stored.keys() | {name for name, (start, _) in waiting.items() if start.get("reproduce_uid") == uid}
+    for runs in analyses_of(catalog, sorted(raw)).values():
+        stored |= {run.metadata["start"]["uid"]: run for run in runs}
+    for name, run in stored.items():
+        if name not in waiting:
             yield list(documents(run))
+    for name, (start, path) in waiting.items():
+        if name in raw or start.get("raw_uid") in raw:
+            yield list(read_journal(_where(folder, path)))
 
 
 def archive_of(uid: str, runs: Iterable[Sequence[Document]]) -> Archive:

@@ -234,6 +234,12 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
         queue.wait(lambda now: not now.get("worker_environment_exists", True), "the end of the environment")
         assert "The worker has died. Open the environment again" in queue.said
         assert queue.history()[-1]["result"]["exit_status"] == "failed"
+        queue.ask("environment_open")
+        wait_until(lambda: _pids(queue, "worker"), seconds=60, what="the next worker")
+        assert queue.status()["manager_state"] == "creating_environment", "it dies while it opens"
+        psutil.Process(_process(queue, "worker")).kill()
+        queue.wait(lambda now: now.get("manager_state") == "idle", "the end of the opening")
+        assert queue.said.count("The worker has died") == 2
         queue.open()
         queue.assert_safe()
     again, rest = queue.ask("queue_get")["items"]
@@ -242,15 +248,19 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
 
 
 def _process(queue, name):
-    """Pid of Redis or of the worker, which is the one that stores runs."""
+    (pid,) = _pids(queue, name)
+    return pid
+
+
+def _pids(queue, name):
+    """Pids of Redis or of the worker, which is the one that stores runs."""
     called = {"Redis": "redis-server", "worker": "msc_plans.storage.write"}[name]
     found = []
     for one in psutil.Process(queue.pid).children(recursive=True):
         # one that has ended meanwhile has no command line
         with suppress(psutil.Error):
             found += [one] if called in " ".join(one.cmdline()) else []
-    (one,) = found
-    return one.pid if name == "Redis" else one.ppid()
+    return [one.pid if name == "Redis" else one.ppid() for one in found]
 
 
 @pytest.mark.long
