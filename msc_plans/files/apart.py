@@ -99,22 +99,23 @@ def _parsed(path: Path, answer: bytes) -> tuple[str, tuple[Table, ...]]:
 def _ask(request: bytes) -> tuple[int, bytes]:
     """Return the exit code of the fork that read the file, and its answer."""
     with _lock:
-        for last in (False, True):
-            server = _started()
-            assert server.stdin
-            assert server.stdout
-            try:
-                server.stdin.write(request)
-                code, size = ANSWER.unpack(_exactly(server.stdout, ANSWER.size))
-                return code, _exactly(server.stdout, size)
-            except (BrokenPipeError, EOFError):
-                _end()
-                if last:  # the first may have been ended by somebody while it was idle
-                    raise
-            except BaseException:  # Ctrl-C: what it says later answers nobody
-                _end()
-                raise
-        raise AssertionError
+        try:
+            return _asked_once(request)
+        except (BrokenPipeError, EOFError):  # somebody may have ended the server while it was idle; the next is new
+            return _asked_once(request)
+
+
+def _asked_once(request: bytes) -> tuple[int, bytes]:
+    server = _started()
+    assert server.stdin
+    assert server.stdout
+    try:
+        server.stdin.write(request)
+        code, size = ANSWER.unpack(_exactly(server.stdout, ANSWER.size))
+        return code, _exactly(server.stdout, size)
+    except BaseException:  # Ctrl-C, too: what the server says later would answer the next request
+        _end()
+        raise
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:
