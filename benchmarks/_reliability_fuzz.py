@@ -80,6 +80,8 @@ def run(quick: bool, chunk: tuple[int, int] = (1, 1), only: list[str] | None = N
             findings = {one["what"]: one["input"] for result in results for one in result["findings"]}
             slowest = max(one["slowest_s"] for one in results)
             print(f"{name}: {done} inputs ({' and '.join(engines)}), {len(findings)} findings, slowest {slowest:.2f} s")
+            if TARGETS[name].counted:
+                print(f"    {sum(one['counted'] for one in results)} of them {TARGETS[name].counted}, and were refused")
             for what, shown in list(findings.items())[:_SHOWN]:
                 print(f"    {what}\n        {shown}")
             figures += [(f"{name}_inputs", done, 1 if quick else wanted), (f"{name}_findings", len(findings), 0)]
@@ -87,42 +89,28 @@ def run(quick: bool, chunk: tuple[int, int] = (1, 1), only: list[str] | None = N
 
 
 def _child(name: str, engine: str, runs: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Try inputs in a child; one that a library's crash ends is followed by another, with the inputs that are left."""
-    total: dict[str, Any] = {"inputs": 0, "findings": [], "slowest_s": 0.0}
-    while True:
-        told, crashed = _one_child(name, engine, runs - total["inputs"], seed, seconds)
-        total["inputs"] += told["inputs"]
-        total["findings"] += told["findings"]
-        total["slowest_s"] = max(total["slowest_s"], told["slowest_s"])
-        if not crashed or not told["inputs"] or total["inputs"] >= runs or seconds:
-            return total
-        seed += 1_000_000
-
-
-def _one_child(name: str, engine: str, runs: int, seed: int, seconds: float) -> tuple[dict[str, Any], bool]:
+    """Try inputs in a process of its own; what ends that process is a finding, too."""
     with tempfile.TemporaryDirectory() as folder:
-        told, last, count = (Path(folder) / one for one in ("told.json", "last", "count"))
+        told = Path(folder) / "told.json"
         command = [sys.executable, __file__, name, engine, str(runs), str(seed), str(seconds), folder]
         ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, check=False)
         if told.exists():
-            return json.loads(told.read_text()), False
+            return json.loads(told.read_text())
         why = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
         what = f"the process ended with code {ended.returncode}: {why}"
-        shown = repr(last.read_bytes()[:200]) if last.exists() else ""
-        inputs = int(count.read_text() or 0) if count.exists() else 0
-        return {"inputs": inputs, "findings": [{"what": what, "input": shown}], "slowest_s": 0.0}, ended.returncode < 0
+        return {"inputs": 0, "counted": 0, "findings": [{"what": what, "input": ""}], "slowest_s": 0.0}
 
 
 class Trial:
     """Tries inputs on one reader and keeps count."""
 
-    def __init__(self, target: Target, folder: Path, *, keep_last: bool = False) -> None:
+    def __init__(self, target: Target, folder: Path) -> None:
         self._target = target
         self._refusals = target.refusals()
         self._folder = folder / "own"
         self._folder.mkdir()
-        self._last = folder / "last" if keep_last else None
         self.inputs = 0
+        self.counted = 0
         self.slowest_s = 0.0
         self.findings: dict[str, str] = {}
         signal.signal(signal.SIGVTALRM, self._hangs)
@@ -134,15 +122,12 @@ class Trial:
     def __call__(self, data: bytes) -> None:
         """Try an input."""
         self.inputs += 1
-        if self._last is not None:
-            self._last.write_bytes(data)
-            self._last.with_name("count").write_text(str(self.inputs))
         before = os.times()
         signal.setitimer(signal.ITIMER_VIRTUAL, self._target.hangs_s)
         try:
             self._target.read(data, self._folder)
-        except self._refusals:
-            pass
+        except self._refusals as error:
+            self.counted += bool(self._target.counted) and self._target.counted in str(error)
         except (Exception, HangError) as error:  # noqa: BLE001 - each is a finding
             frames = traceback.extract_tb(error.__traceback__)
             own = [frame for frame in frames if "/msc_plans/" in frame.filename or "/ioc_sim/" in frame.filename]
@@ -158,7 +143,12 @@ class Trial:
     def tell(self, folder: Path) -> None:
         """Write down what was found, one finding a place in the code."""
         found = {what.split(": ")[0]: {"what": what, "input": shown} for what, shown in self.findings.items()}
-        told = {"inputs": self.inputs, "findings": list(found.values()), "slowest_s": self.slowest_s}
+        told = {
+            "inputs": self.inputs,
+            "counted": self.counted,
+            "findings": list(found.values()),
+            "slowest_s": self.slowest_s,
+        }
         (folder / "told.json").write_text(json.dumps(told))
 
 
@@ -171,7 +161,7 @@ def main() -> None:
     os.environ["HOME"] = place
     target = TARGETS[name]
     if engine == "mutation":
-        trial = Trial(target, folder, keep_last=name == "nexus")
+        trial = Trial(target, folder)
         seeds = target.seeds()
         for seed_input in seeds:
             trial(seed_input)
@@ -191,7 +181,7 @@ def main() -> None:
         for seed_input in seeds:  # imports, and so instruments, what the reader imports when it is called
             with suppress(*target.refusals()):
                 target.read(seed_input, warm)
-    trial = Trial(target, folder, keep_last=name == "nexus")
+    trial = Trial(target, folder)
     until = time.monotonic() + float(seconds) if float(seconds) else float("inf")
 
     def one(data: bytes) -> None:

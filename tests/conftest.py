@@ -8,6 +8,7 @@ import time
 import pytest
 
 from msc_plans.cli.simulator import free_port
+from msc_plans.files.apart import close
 
 # One Channel Access port for this process, chosen before any client can read the environment.
 os.environ.update(
@@ -43,5 +44,6 @@ def nothing_left_behind():
     import psutil
 
     yield
+    close()
     _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
     assert not alive, f"left running: {[' '.join(p.cmdline()) for p in alive]}"

@@ -12,7 +12,7 @@ import numpy as np
 from msc_plans.files.errors import ReadError
 from msc_plans.files.table import Table
 
-__all__ = ["is_hdf5", "read_nexus"]
+__all__ = ["read_nexus"]
 
 Wanted = Literal["spectra", "curves"]
 
@@ -27,16 +27,8 @@ _VALUES = {
 }
 
 
-def is_hdf5(path: Path) -> bool:
-    """Whether this is a file, and HDF5; what can't be looked at is neither."""
-    try:
-        return path.is_file() and bool(h5py.is_hdf5(path))
-    except (OSError, ValueError):  # no right to look, a name too long, or with a NUL
-        return False
-
-
 def read_nexus(path: Path, wanted: Wanted) -> tuple[Table, ...]:
-    """Read the tables of an HDF5 file.
+    """Read the tables of an HDF5 file, in this process: call `msc_plans.files.apart.read_apart` for files of others.
 
     In this order, the first that there is: each ``SASdata`` group of NXcanSAS (for curves; ``I_axes``, ``Q``, ``I`` and
     the data set that its ``uncertainties`` names, else ``Idev``); the NXdata group to which ``default`` leads from the
@@ -163,6 +155,8 @@ def _table(path: Path, group: h5py.Group, axis: str, columns: list[str]) -> Tabl
         units += [said] * len(rows)
     if len(arrays) < 2:
         return None
+    if len(x) * len(arrays) > _MOST_VALUES:
+        raise ReadError(path, None, f"{group.name} has {len(x) * len(arrays)} values; it is no spectrum or curve")
     return Table(
         path, np.column_stack(arrays), np.zeros(0, dtype=int), tuple(names), tuple(names), tuple(units), title=""
     )

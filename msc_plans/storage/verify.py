@@ -143,6 +143,7 @@ def _frame_problems(run: Any, documents: list[Document], journal: Path, report: 
             try:
                 if sums.get(path) not in (None, sha256(path)):
                     yield f"{path} is not what it was when it was stored (SHA-256)"
+                    continue  # a damaged file can crash the HDF5 library
                 with h5py.File(path) as file:
                     frame = np.asarray(file["entry/data/data"])
                 if not np.array_equal(np.squeeze(stored[number]), np.squeeze(frame)):
