@@ -1,17 +1,23 @@
 """Frames of a run, from the files that its documents name."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["Frames", "read_frames"]
 
 _DATASET = "/entry/data/data"
 _FILES_KEPT = 10_000
+_WRITTEN = re.compile("open for write|lock", re.I)
+"""In HDF5's refusal of a file that somebody writes, or did when it ended."""
 
 
 def read_frames(path: str | Path, dataset: str = _DATASET, rows: slice = slice(None)) -> np.ndarray:
@@ -24,23 +30,31 @@ def read_frames(path: str | Path, dataset: str = _DATASET, rows: slice = slice(N
     ValueError
         It does not hold the frames that are asked for.
     """
-    import h5py
-
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} is not there; is the detector's disk mounted here?")
     try:
-        file = h5py.File(path, "r", swmr=True)
-    except (OSError, ValueError):
-        # not made for readers while it is written: then it has to be closed
-        file = h5py.File(path, "r")
-    with file:
-        if dataset not in file:
-            raise ValueError(f"{path} holds no {dataset}")
-        data: Any = file[dataset]
-        stop = len(data) if rows.stop is None else rows.stop
-        if stop > len(data):
-            raise ValueError(f"{path} holds {len(data)} frames in {dataset}, not {stop}")
-        return np.asarray(data[rows])
+        with _opened(path) as file:
+            if dataset not in file:
+                raise ValueError(f"{path} holds no {dataset}")
+            data: Any = file[dataset]
+            stop = len(data) if rows.stop is None else rows.stop
+            if stop > len(data):
+                raise ValueError(f"{path} holds {len(data)} frames in {dataset}, not {stop}")
+            return np.asarray(data[rows])
+    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises on a damaged file
+        raise OSError(f"{path} can't be read as HDF5; is it whole? {error}") from error
+
+
+def _opened(path: str | Path) -> "h5py.File":
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if not _WRITTEN.search(str(error)):
+            raise
+        # only then: with swmr HDF5 tries a damaged file, which may be half written, again and again for minutes
+        return h5py.File(path, "r", swmr=True)
 
 
 class Frames:

@@ -173,6 +173,19 @@ def test_a_failing_observer_does_not_keep_others_from_the_result(published, tmp_
     assert "window gone" in caplog.text
 
 
+@pytest.mark.timeout(60)
+def test_a_damaged_file_of_frames_is_named_at_once(tmp_path):
+    path = tmp_path / "damaged.h5"
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        file["entry/data/data"] = np.zeros((1, 3, 4), dtype="<i4")
+        file.swmr_mode = True
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"OHDR") + 20] ^= 0x42
+    path.write_bytes(content)
+    with pytest.raises((OSError, ValueError), match=r"damaged.h5"):
+        read_frames(path)
+
+
 def test_frames_of_a_file_that_is_still_written_are_read(tmp_path):
     path = tmp_path / "open.h5"
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
