@@ -23,6 +23,9 @@ __all__ = ["QUEUE_VICTIMS", "kill_under_the_queue"]
 QUEUE_VICTIMS = ("redis", "manager", "worker", "agent")
 MSC = Path(sys.executable).parent / "msc"
 _GOES_ON_S = 300.0
+_READS_S = 3.0
+"""Before a person acts. A start of the queue that meets a dead worker, and an opening within two seconds of it, make
+RE Manager 0.0.25 forget that it is opening: a second opening gives it two workers on one pipe."""
 
 
 class Served:
@@ -43,6 +46,7 @@ class Served:
         self.manager = Manager(told["QSERVER_ZMQ_CONTROL_ADDRESS"], timeout_s=5.0)
         self.agent: subprocess.Popen[bytes] | None = None
         self._seen = 0
+        self._acted = 0.0
         self._put("StandbyFlow", 2.0)
 
     def start_agent(self) -> None:
@@ -97,8 +101,9 @@ class Served:
             self.start_agent()
         status = self.manager.status()
         with suppress(ManagerError):
-            if status.get("manager_state") != "idle":
+            if status.get("manager_state") != "idle" or time.monotonic() - self._acted < _READS_S:
                 return
+            self._acted = time.monotonic()
             if not status["worker_environment_exists"]:
                 self._put("InterlockReset", 1)
                 self.manager.ask("environment_open")
