@@ -86,9 +86,9 @@ def refill_for_reference(reactor: Reactor, how: Refill) -> MsgGenerator[None]:
 
 def _fill_below(reactor: Reactor, need_ul: Mapping[str, float], how: Refill) -> MsgGenerator[None]:
     empty = []
-    for name, pump in syringes(reactor).items():
-        left = yield from bps.rd(pump.content_ul)
-        if left < need_ul.get(name, 0.0):
+    for name, needed in need_ul.items():
+        left = yield from bps.rd(syringes(reactor)[name].content_ul)
+        if left < needed:
             empty.append(name)
     if empty:
         yield from _fill(reactor, empty, how)

@@ -14,7 +14,7 @@ from msc_plans.plans import msc_campaign
 from tests.conftest import wait_until
 from tests.integration.interrupts import CONDITIONS, UID, AtMessage, ListAdvisor, Store, pause
 
-MESSAGES = 126
+MESSAGES = 127
 KINDS = ("pause", "ctrl-c", "exception", "fault")
 FAULTS = (("PumpStall", "Cd"), ("SensorBreak", "Growth"))
 EVERY = [(number, kind) for number in range(MESSAGES) for kind in KINDS]
