@@ -388,7 +388,7 @@ def test_any_bytes_are_read_or_refused(scratch, data):
     check_any(scratch)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 255)), max_size=30), cut=st.integers(0, 9000))
 def test_a_damaged_hdf5_file_is_read_or_refused(scratch, changes, cut):
     whole = bytearray(nxcansas(scratch).read_bytes())

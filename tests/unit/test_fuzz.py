@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks._fuzz_mutate import mutated
 from benchmarks._fuzz_targets import TARGETS
 
-SLOW = {"people": 30, "checkpoint": 20, "command": 25, "scenario": 100, "nexus": 30}
+SLOW = {"people": 30, "checkpoint": 20, "command": 25, "scenario": 100, "nexus": 100}
 FAST = ["curves", "frame_paths", "history", "journal", "mechanisms", "settings", "spectra"]
 # they import much
 LONG = ("people", "checkpoint", "command")
