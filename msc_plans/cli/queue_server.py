@@ -138,8 +138,8 @@ class QueueServer:
                 self.manager.ask("manager_kill")
             print(f"Redis has ended (code {code}); it was started again, and the RE Manager, too.", flush=True)
         status = self.manager.status()
-        has_worker = status.get("worker_environment_exists") or status.get("manager_state") == "creating_environment"
-        if self._worker_lives() or not has_worker:
+        opening = status.get("manager_state") == "creating_environment"
+        if self._worker_lives() or not (opening or status.get("worker_environment_exists")):
             self._missed_since = None
             return
         self._missed_since = self._missed_since or time.monotonic()
@@ -147,8 +147,14 @@ class QueueServer:
             return
         with suppress(ManagerError):  # asked again soon
             self.manager.ask("queue_autostart", enable=False)
-            self.manager.ask("environment_destroy")
             self._missed_since = None
+            if opening:
+                # its "environment_destroy" answers with two tasks that end one after the other, and the second takes an
+                # environment that was opened between them for the one that died: a new RE Manager knows of neither
+                with suppress(NoManagerError):
+                    self.manager.ask("manager_kill")
+            else:
+                self.manager.ask("environment_destroy")
             print(
                 "The worker has died. Open the environment again (qserver environment open), which makes the reactor "
                 "safe; what ran is first in the queue again (qserver queue start).",

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from contextlib import suppress
 
 import psutil
@@ -242,6 +243,10 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
         assert queue.said.count("The worker has died") == 2
         queue.open()
         queue.assert_safe()
+        # a RE Manager told to destroy what was being opened says so of this one, 10 s later
+        until = time.monotonic() + 12.0
+        while time.monotonic() < until:
+            assert queue.status()["worker_environment_exists"]
     again, rest = queue.ask("queue_get")["items"]
     assert again["kwargs"]["trial_id"] == f"{victim} dies", "first in the queue again"
     assert rest["item_uid"] == waiting
