@@ -163,7 +163,10 @@ def kill_under_the_queue(victim: str, times: int, seed: int = 0, seconds: float 
         served.agent.wait()
         served.manager.ask("queue_clear")
         until(lambda: served.manager.status().get("manager_state") == "idle", "the end of the plan", 120.0)
-        # what the worker still stores
+        # what is still analysed is published before the worker ends, and stored after that
+        with suppress(ManagerError):  # it was killed, and there is none
+            served.manager.ask("environment_close")
+        until(lambda: not served.manager.status().get("worker_environment_exists", True), "the worker's end", 120.0)
         journal = served.folder / "journal"
         until(lambda: not list(journal.glob("*.jsonl")), "the storing of what was left", 300.0)
         found = tally(served.folder)
