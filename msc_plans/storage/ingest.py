@@ -194,7 +194,7 @@ class Ingest:
                 return False
             self._catalog.delete_contents(run.uid, recursive=True, external_only=False)
         # A batch of one shows each event to readers when it happens, where it still does; short arrays, kept in
-        # tables by default, would read back as text.
+        # tables by default, would be text in xarray (`run["primary"].read()`), and an empty one would not be taken.
         run.tiled = TiledWriter(self._catalog, batch_size=10_000 if run.ended else 1, max_array_size=0)
         return True
 

@@ -110,7 +110,7 @@ def documents(run: Any) -> "Iterator[tuple[str, dict[str, Any]]]":
             resources[document["uid"]] = document
         elif name == "stream_datum":
             resource = resources[document["stream_resource"]]
-            files = _files(run[streams[document["descriptor"]]][resource["data_key"]])
+            files = _files(run[f"{streams[document['descriptor']]}/{resource['data_key']}"])
             yield from _by_file(resource, document, files)
         else:
             if name == "descriptor":

@@ -13,6 +13,7 @@ from typing import Any
 
 from .config import catalog_config, create_database, prepare_folder, read_api_key
 from .confine import confine_files
+from .dependants import remember_dependants
 from .lock import Holder, StoreLock
 from .server import HOST, listen
 from .tables import share_tables
@@ -62,6 +63,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False) -> Non
     confine_files()
     share_tables()
     app = build_app_from_config(catalog_config(folder, read_api_key(folder), public=public))
+    remember_dependants()
     gc.freeze()
     gc.enable()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
