@@ -169,19 +169,20 @@ class Move(DeviceStatus):
 
     def _handle_failure(self) -> None:
         """Stop the device; not after a give-up, as it has been stopped, or goes elsewhere already."""
-        if not isinstance(self._exception, GivenUpError):
+        if not self._given_up.is_set():
             super()._handle_failure()
 
     def _run_steps(self) -> None:
         try:
             self._steps(self)
-        except GivenUpError as error:
-            if self._pardoned:
+        except Exception as error:  # noqa: BLE001  the status carries it to whoever waits
+            # what fails in a move that was given up fails because of that
+            if self._given_up.is_set() and self._pardoned:
                 self.set_finished()
+            elif self._given_up.is_set() and not isinstance(error, GivenUpError):
+                self.set_exception(GivenUpError(f"{self.device.name}: given up, after which: {error}"))
             else:
                 self.set_exception(error)
-        except Exception as error:  # noqa: BLE001  the status carries it to whoever waits
-            self.set_exception(error)
         else:
             self.set_finished()
 

@@ -257,12 +257,15 @@ class SaxsDetector(Device):
 
     def stop(self, *, success: bool = False) -> None:
         """Close the shutter and give up an exposure that is under way; immediate and idempotent."""
+        move = self._move if self._move is not None and not self._move.done else None
+        if move is not None:
+            # before the shutter, or it takes that for a beam that was lost
+            self._paused = success
+            move.give_up(success=success)
         try:
             self.shutter.put("Closed", wait=False)
         finally:
-            if self._move is not None and not self._move.done:
-                self._paused = success
-                self._move.give_up(success=success)
+            if move is not None:
                 self._stop_camera()
 
     def pause(self) -> None:

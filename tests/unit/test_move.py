@@ -1,9 +1,10 @@
 import threading
 import time
 
+import pytest
 from ophyd import Device
 
-from devices.move import Move
+from devices.move import GivenUpError, Move
 from devices.wall import wall_clock
 
 
@@ -22,3 +23,23 @@ def test_a_jump_of_the_machines_clock_neither_ends_nor_prolongs_a_move(monkeypat
     there.set()
     move.wait(5)
     assert move.success
+
+
+@pytest.mark.parametrize("pardoned", [True, False])
+def test_what_fails_in_a_move_that_was_given_up_fails_because_of_that(pardoned):
+    stopped = threading.Event()
+
+    def steps(move):
+        assert stopped.wait(5)
+        raise RuntimeError("the beam was lost")
+
+    device = Device(name="device")
+    device.stop = lambda *, success=False: pytest.fail("it goes elsewhere already")
+    move = Move(device, steps, clock=wall_clock)
+    move.give_up(success=pardoned)
+    stopped.set()
+    if pardoned:
+        move.wait(5)
+    else:
+        with pytest.raises(GivenUpError, match="device: given up, after which: the beam was lost"):
+            move.wait(5)
