@@ -243,10 +243,10 @@ def test_what_dies_under_the_queue_loses_neither_queue_nor_plan(queue, victim):
         assert queue.said.count("The worker has died") == 2
         queue.open()
         queue.assert_safe()
-        # a RE Manager told to destroy what was being opened says so of this one, 10 s later
-        until = time.monotonic() + 12.0
-        while time.monotonic() < until:
-            assert queue.status()["worker_environment_exists"]
+        # a RE Manager that was told to destroy the one before takes this one for it, and forgets it after 10 s
+        late = time.monotonic() + 12.0
+        queue.wait(lambda now: time.monotonic() > late or not now["worker_environment_exists"], "12 s")
+        assert queue.status()["worker_environment_exists"]
     again, rest = queue.ask("queue_get")["items"]
     assert again["kwargs"]["trial_id"] == f"{victim} dies", "first in the queue again"
     assert rest["item_uid"] == waiting
