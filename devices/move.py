@@ -179,10 +179,10 @@ class Move(DeviceStatus):
             # what fails in a move that was given up fails because of that
             if self._given_up.is_set() and self._pardoned:
                 self.set_finished()
-            elif self._given_up.is_set() and not isinstance(error, GivenUpError):
-                self.set_exception(GivenUpError(f"{self.device.name}: given up, after which: {error}"))
-            else:
-                self.set_exception(error)
+                return
+            if self._given_up.is_set() and not isinstance(error, GivenUpError):
+                error = GivenUpError(f"{self.device.name}: given up, after which: {error}")
+            self.set_exception(error)
         else:
             self.set_finished()
 

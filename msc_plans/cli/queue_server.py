@@ -132,10 +132,8 @@ class QueueServer:
         if self._redis is not None and self._redis.poll() is not None:
             code = self._redis.returncode
             self._redis = self._start("redis", self._redis_command, self._stack)
-            # what it asked of Redis meanwhile has failed, and it may wait for ever: its keeper starts another, and the
-            # worker, with the plan that runs, is left alone
-            with suppress(NoManagerError):
-                self.manager.ask("manager_kill")
+            # what it asked of Redis meanwhile has failed, and it may wait for ever
+            self._renew_manager()
             print(f"Redis has ended (code {code}); it was started again, and the RE Manager, too.", flush=True)
         status = self.manager.status()
         opening = status.get("manager_state") == "creating_environment"
@@ -151,8 +149,7 @@ class QueueServer:
             if opening:
                 # its "environment_destroy" answers with two tasks that end one after the other, and the second takes an
                 # environment that was opened between them for the one that died: a new RE Manager knows of neither
-                with suppress(NoManagerError):
-                    self.manager.ask("manager_kill")
+                self._renew_manager()
             else:
                 self.manager.ask("environment_destroy")
             print(
@@ -160,6 +157,11 @@ class QueueServer:
                 "safe; what ran is first in the queue again (qserver queue start).",
                 flush=True,
             )
+
+    def _renew_manager(self) -> None:
+        """Let its keeper start another RE Manager; a worker, with the plan that runs, is left alone."""
+        with suppress(NoManagerError):
+            self.manager.ask("manager_kill")
 
     def _worker_lives(self) -> bool:
         """Whether the process that keeps RE Manager and worker has both."""

@@ -1,5 +1,6 @@
 """Let FastAPI work out once, and not for every request, what a handler of Tiled depends on."""
 
+from functools import wraps
 from typing import Any
 
 __all__ = ["remember_dependants"]
@@ -16,11 +17,11 @@ def remember_dependants() -> None:
     get_dependant = getattr(utils.get_dependant, "__wrapped__", utils.get_dependant)
     known: dict[Any, Any] = {}
 
+    @wraps(get_dependant)  # so that the next call finds what this one wraps
     def remembered(**asked: Any) -> Any:
         key = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in asked.items())
         if key not in known:
             known[key] = get_dependant(**asked)
         return known[key]
 
-    remembered.__wrapped__ = get_dependant  # type: ignore[attr-defined]
     utils.get_dependant = remembered
