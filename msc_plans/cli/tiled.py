@@ -21,6 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--public", action="store_true", help="let clients read without the key; writing needs it still"
     )
+    parser.add_argument(
+        "--postgresql",
+        metavar="URI",
+        help="keep a new store's catalogue and tables there, from now on: postgresql://USER@HOST:PORT/DATABASE "
+        "(its password: ~/.pgpass or PGPASSWORD)",
+    )
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="serve a store in PostgreSQL by N processes, from now on"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.port < 65536:
         raise CommandError(f"port {args.port} is not between 0 and 65535")
+    arguments = [str(args.store), "--port", str(args.port)]
+    arguments += ["--public"] if args.public else []
+    arguments += ["--postgresql", args.postgresql] if args.postgresql is not None else []
+    arguments += ["--processes", str(args.processes)] if args.processes is not None else []
     try:
-        main([str(args.store), "--port", str(args.port), *(["--public"] if args.public else [])])
-    except (PortBusyError, StoreBusyError, OSError) as error:
+        return main(arguments)
+    except (PortBusyError, StoreBusyError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
-    return 0

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .config import catalog_config, create_database, prepare_folder, read_api_key
+from .config import catalog_config, prepare_folder, read_api_key
 from .confine import confine_files
+from .database import create_database, holds_store
 from .lock import Holder, StoreBusyError, StoreLock, read_holder
 from .tables import share_tables
 
@@ -52,7 +53,7 @@ def open_catalog(where: str | Path, api_key: str | None = None, create: bool = F
     if isinstance(where, str) and where.startswith(("http://", "https://")):
         return _connect(where, api_key)
     folder = Path(where).expanduser().resolve()
-    if not (folder / "catalog.db").exists() and not create:
+    if not holds_store(folder) and not create:
         raise FileNotFoundError(
             f"{folder} holds no store (there is no catalog.db in it). Check the path, or pass "
             "create=True for an empty store"

@@ -8,18 +8,17 @@
     api_key         the server's key, mode 0600           store.lock     who has it open (see ``lock``)
     tiled.log       what the server said
 
-To scale out, give the two SQL URIs a PostgreSQL server.
+With PostgreSQL (see ``database``) ``store.toml`` says where catalogue and tables are; the rest is the same.
 """
 
 import os
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-__all__ = ["catalog_config", "create_database", "prepare_folder", "read_api_key"]
+from .database import read_database
+
+__all__ = ["catalog_config", "prepare_folder", "read_api_key"]
 
 
 def prepare_folder(folder: str | Path) -> Path:
@@ -46,25 +45,6 @@ def read_api_key(folder: str | Path) -> str:
     return key
 
 
-def create_database(folder: Path) -> None:
-    """Create the folder's catalogue where there is none.
-
-    Tiled's own ``init_if_not_exists`` starts a process for it, each time: five seconds of imports.
-    """
-    database = folder / "catalog.db"
-    if database.exists():
-        return
-    from tiled.commandline._catalog import init
-
-    # Under another name until it is complete: a start that dies here must not leave half a catalogue.
-    unfinished = folder / "catalog.db.new"
-    unfinished.unlink(missing_ok=True)
-    with redirect_stderr(StringIO()), ThreadPoolExecutor(1) as executor:
-        # In a thread of its own: it runs an event loop, and a notebook's main thread has one already.
-        executor.submit(init, f"sqlite:///{unfinished}", if_not_exists=True).result()
-    unfinished.rename(database)
-
-
 def catalog_config(folder: Path, api_key: str | None = None, *, public: bool = False) -> dict[str, Any]:
     """Return the Tiled configuration of the store in `folder`.
 
@@ -78,16 +58,19 @@ def catalog_config(folder: Path, api_key: str | None = None, *, public: bool = F
         Let clients read without a key; who writes must show it all the same.
     """
     folder = Path(folder).resolve()
+    postgresql = read_database(folder).postgresql
     return {
         "trees": [
             {
                 "path": "/",
                 "tree": "catalog",
                 "args": {
-                    "uri": f"sqlite:///{folder / 'catalog.db'}",
-                    "writable_storage": [(folder / "data").as_uri(), f"duckdb:///{folder / 'tables.duckdb'}"],
+                    "uri": postgresql or f"sqlite:///{folder / 'catalog.db'}",
+                    "writable_storage": [
+                        (folder / "data").as_uri(),
+                        postgresql or f"duckdb:///{folder / 'tables.duckdb'}",
+                    ],
                     "readable_storage": [(folder / "frames").as_uri()],
-                    "init_if_not_exists": not (folder / "catalog.db").exists(),
                     # Beside `tree` Tiled would ignore it, and the client would know no `catalog[-1]`.
                     "specs": [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
                 },

@@ -19,8 +19,8 @@ def _ensure_inside(self: Any, data_uri: str) -> None:
     from tiled.utils import path_from_uri
 
     scheme = urlsplit(data_uri).scheme
-    if scheme in ("duckdb", "sqlite"):  # tables: Tiled writes them itself, and looks their storage up by its name
-        return
+    if scheme in ("duckdb", "postgresql", "sqlite"):
+        return  # tables: Tiled writes them itself, and looks their storage up by its name
     if scheme == "file":
         path = path_from_uri(data_uri).resolve()
         folders = [Path(one.path) for one in self.context.readable_storage.values() if isinstance(one, FileStorage)]

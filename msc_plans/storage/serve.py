@@ -4,34 +4,23 @@ import argparse
 import gc
 import logging
 import os
-import signal
 import socket
-import threading
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
-from .config import catalog_config, create_database, prepare_folder, read_api_key
+from .config import catalog_config, prepare_folder, read_api_key
 from .confine import confine_files
+from .database import Database, create_database, read_database, write_database
 from .dependants import remember_dependants
 from .lock import Holder, StoreLock
+from .lookup import look_up_at_once
+from .processes import end_with, keep_running
 from .server import HOST, listen
 from .tables import share_tables
 
 _NICE = 10
-_SECONDS_TO_END = 5.0
-
-
-def _end_with(parent: int) -> None:
-    """End this process when `parent` is no longer its parent.
-
-    Not PR_SET_PDEATHSIG: that fires when the *thread* that started us ends.
-    """
-    while os.getppid() == parent:
-        time.sleep(0.3)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_SECONDS_TO_END)
-    os._exit(1)
+_CAN_NOT_START = 3
 
 
 class _StreamsClosed:
@@ -52,60 +41,95 @@ class _StreamsClosed:
         await send({"type": "http.response.body", "body": b""})
 
 
-def serve(folder: Path, listener: socket.socket, *, public: bool = False) -> None:
-    """Serve the store in `folder` on a listening socket until SIGTERM or SIGINT; `public`: reading needs no key."""
+def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent: int = 0) -> int:
+    """Serve the store in `folder` on a listening socket until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the store.
+    listener : socket
+        Listens already.
+    public : bool
+        Reading needs no key.
+    parent : int
+        Ends with this process, too; 0: with none.
+
+    Returns
+    -------
+    code : int
+        0, or 3 where the server could not start.
+    """
     # Half of the start-up is imports; their objects live for ever, and collecting them costs a fifth of it.
     gc.disable()
     import uvicorn
     from tiled.server.app import build_app_from_config
 
+    processes = read_database(folder).processes
     create_database(folder)
     confine_files()
     share_tables()
-    app = build_app_from_config(catalog_config(folder, read_api_key(folder), public=public))
-    remember_dependants()
-    gc.freeze()
-    gc.enable()
+    look_up_at_once()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    config = uvicorn.Config(
-        _StreamsClosed(app),
-        loop="auto",
-        lifespan="on",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=3,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+
+    def work() -> int:
+        app = build_app_from_config(catalog_config(folder, read_api_key(folder), public=public))
+        remember_dependants()
+        gc.freeze()
+        gc.enable()
+        config = uvicorn.Config(
+            _StreamsClosed(app),
+            loop="auto",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            # A client that kept its connection would keep its process, however idle the others are.
+            headers=[("Connection", "close")] if processes > 1 else [],
+        )
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+        return 0 if server.started else _CAN_NOT_START
+
+    if processes > 1:
+        return keep_running(processes, work, parent)
+    if parent:
+        end_with(parent)
+    return work()
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Read the command line and serve."""
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line and serve; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m msc_plans.storage.serve", description=__doc__)
     parser.add_argument("folder", type=Path, help="the store's folder; made where missing")
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--public", action="store_true", help="let clients read without a key")
+    parser.add_argument("--postgresql", metavar="URI", help="database of the store, from now on")
+    parser.add_argument("--processes", type=int, help="that serve it, with PostgreSQL, from now on")
     parser.add_argument("--inherited", type=int, nargs=3, help=argparse.SUPPRESS)  # lock, socket, parent
     options = parser.parse_args(arguments)
     if options.inherited:
         lock_descriptor, socket_descriptor, parent = options.inherited
-        if parent:
-            threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
         StoreLock(options.folder, lock_descriptor)  # held until this process ends
         # what its parent measures goes before what is stored
         os.nice(_NICE)
-        serve(options.folder, socket.socket(fileno=socket_descriptor))
-        return
+        return serve(options.folder, socket.socket(fileno=socket_descriptor), parent=parent)
     folder = prepare_folder(options.folder)
     lock = StoreLock(folder)
+    if options.postgresql is not None or options.processes is not None:
+        known = read_database(folder)
+        uri = known.postgresql if options.postgresql is None else options.postgresql
+        write_database(folder, Database(uri, options.processes or known.processes))
     with listen(options.port) as listener:
         uri = f"http://{HOST}:{listener.getsockname()[1]}"
         lock.note(Holder(os.getpid(), uri))
         reading = ", to read without a key" if options.public else ""
         print(f"serving {folder} at {uri}{reading} (key: {folder / 'api_key'})", flush=True)
-        serve(folder, listener, public=options.public)
+        code = serve(folder, listener, public=options.public)
     lock.release()
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -87,8 +87,8 @@ def curve_of(raw_uid):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with TiledServer(tmp_path_factory.mktemp("store")) as running:
+def server(store_folder):
+    with TiledServer(store_folder) as running:
         yield running
 
 

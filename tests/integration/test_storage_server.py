@@ -85,8 +85,8 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TiledServer]:
-    with TiledServer(tmp_path_factory.mktemp("store")) as running:
+def server(store_folder: Path) -> Iterator[TiledServer]:
+    with TiledServer(store_folder) as running:
         yield running
 
 

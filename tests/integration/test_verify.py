@@ -35,9 +35,9 @@ def with_frame(folder):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(store_folder):
     """Two runs, one with a frame, stored by the real server; ``msc`` talks to that."""
-    folder = tmp_path_factory.mktemp("store")
+    folder = store_folder
     with TiledServer(folder) as server, closing(RunWriter(folder, folder / "journal")) as writer:
         frame, documents = with_frame(folder / "frames")
         for name, doc in [*run_documents(events=2), *documents]:

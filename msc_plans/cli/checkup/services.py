@@ -29,8 +29,9 @@ def check_key(store: Path) -> Finding:
 def check_store(store: Path, tiled_uri: str) -> Finding:
     """Open the store, or ask its server, and count the runs."""
     from msc_plans.storage import StoreBusyError, close_catalog, open_catalog
+    from msc_plans.storage.database import holds_store
 
-    if not tiled_uri and not (store / "catalog.db").exists():
+    if not tiled_uri and not holds_store(store):
         return Finding("store", "fine", f"{store} is not there yet; the first session makes it")
     where = tiled_uri or store
     try:
