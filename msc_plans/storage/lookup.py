@@ -1,6 +1,7 @@
 """Let Tiled find a node by one look-up of its path, not by one for each of its parts."""
 
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 __all__ = ["look_up_at_once"]
@@ -16,15 +17,19 @@ def look_up_at_once() -> None:
     from tiled.server.core import NoEntry
     from tiled.utils import BrokenLink
 
-    walk: Any = getattr(router.get_entry, "__wrapped__", router.get_entry)
+    walk = getattr(router.get_entry, "__wrapped__", router.get_entry)
 
-    async def jump(path: str, *rest: Any) -> Any:
-        *before, root, session, metrics, families, access_policy = rest
-        parts = [part for part in path.split("/") if part]
-        if access_policy is None and len(parts) > 1 and hasattr(root, "lookup_adapter"):
+    said = signature(walk)
+
+    async def jump(*args: Any, **named: Any) -> Any:
+        asked = said.bind(*args, **named)
+        asked.apply_defaults()
+        known = asked.arguments
+        parts = [part for part in known["path"].split("/") if part]
+        if known["access_policy"] is None and len(parts) > 1 and hasattr(known["root_tree"], "lookup_adapter"):
             with suppress(NoEntry, BrokenLink):
-                root, path = await root.lookup_adapter(parts), ""
-        return await walk(path, *before, root, session, metrics, families, access_policy)
+                known["root_tree"], known["path"] = await known["root_tree"].lookup_adapter(parts), ""
+        return await walk(*asked.args, **asked.kwargs)
 
     jump.__wrapped__ = walk  # type: ignore[attr-defined]
     router.get_entry = jump

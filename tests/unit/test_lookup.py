@@ -62,6 +62,11 @@ def test_a_path_is_looked_up_at_once(tree):
     assert found(root, "run/primary/counts") is leaf
     assert root.looked_up == [["run", "primary", "counts"]]
     assert found(root, "") is root
+    named = {
+        "path": "/run//primary/", "security_scopes": [], "principal": None, "authn_access_tags": None,
+        "authn_scopes": set(), "root_tree": root, "session_state": {}, "metrics": {},
+    }  # fmt: skip
+    assert asyncio.run(router.get_entry(**named)) is root.children["run"].children["primary"]
 
 
 def test_what_is_not_there_is_said_by_tiled_itself(tree):
