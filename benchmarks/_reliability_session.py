@@ -246,11 +246,11 @@ class Person:
                 raise
             except Exception as error:  # noqa: BLE001  a person reads it and goes on
                 print(f"{time.strftime('%H:%M:%S')} the campaign ended: {error.__cause__ or error!r}", flush=True)
-            begun = begun or bool(session.history().suggestions(uid))
             mended()
             self.see_that_it_is_safe()
             if ended_well:
                 return times
+            begun = begun or bool(session.history().suggestions(uid))
             times += 1
             self.reset()
 

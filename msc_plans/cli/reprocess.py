@@ -8,7 +8,6 @@ import json
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from msc_plans.cli import CommandError
-from msc_plans.cli.reprocess_worker import Answer, Job, analyse_run, last_uid
+from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.cli.runs import add_search_arguments, wanted
 from msc_plans.cli.store import add_store_argument, is_uri, opened_store, store_of
 
@@ -27,8 +26,6 @@ __all__ = ["Progress", "add_arguments", "reprocess", "run"]
 _AHEAD = 2
 """Runs in flight a worker."""
 _PAGE = 100
-_WAITING = 100
-"""Documents that may be on their way to the store while more is analysed."""
 _SHOWN = 10
 
 
@@ -58,8 +55,6 @@ class Progress:
     """Raw runs that hold nothing to analyse."""
     failed: int = 0
     """Raw runs of which an analysis failed."""
-    waiting: int = 0
-    """Analysis runs that are in their journals and not yet in the store."""
 
     @property
     def runs(self) -> int:
@@ -81,7 +76,6 @@ def run(args: argparse.Namespace) -> int:
     search = wanted(args) | {"purpose": args.purpose}
     settings = Settings()
     where = store_of(args)
-    journal = (settings.store if is_uri(where) else Path(where)) / "journal"
     progress = Progress()
     with ExitStack() as stack:
         uri, key = stack.enter_context(_served(where))
@@ -91,73 +85,66 @@ def run(args: argparse.Namespace) -> int:
         )
         client = stack.enter_context(_cluster(args.workers, args.scheduler))
         try:
-            reprocess(catalog, client, job, search, journal, progress)
+            reprocess(catalog, client, job, search, progress)
         finally:
             _say(job, progress, as_json=args.json)
-    return 1 if progress.failed or progress.waiting else 0
+    return 1 if progress.failed else 0
 
 
 def reprocess(
-    catalog: Any, client: Any, job: Job, search: dict[str, Any], journal: Path, progress: Progress | None = None
+    catalog: Any, client: Any, job: Job, search: dict[str, Any], progress: Progress | None = None
 ) -> Progress:
-    """Analyse the raw runs that a job lacks, and store what comes of them; memory does not grow with their number.
+    """Let workers analyse the raw runs that a job lacks and store what comes of them.
+
+    Memory does not grow with their number.
 
     Parameters
     ----------
     catalog : CatalogOfBlueskyRuns
-        Where results go.
+        Where raw runs are looked for.
     client : dask.distributed.Client
-        Workers read from the same catalogue.
+        Workers read from the same catalogue, and write to it.
     job : Job
         What is done.
     search : dict
         Which raw runs, as `find_runs` takes it.
-    journal : Path
-        Folder of the journals.
     progress : Progress, optional
         Kept up to date.
+
+    Raises
+    ------
+    CommandError
+        The store can't be reached any more.
     """
     from dask.distributed import as_completed
     from tqdm import tqdm
 
-    from msc_plans.storage import RunWriter
     from msc_plans.storage.search import find_runs
 
     progress = Progress() if progress is None else progress
-    writer = RunWriter(job.uri, journal, job.api_key)
-    try:
-        _wait_for_leftovers(writer)
-        known = _any_of(catalog, job.uid)
-        raw = find_runs(catalog, raw=True, exit_status="success", **search)
-        missing = _missing(catalog, raw, job.uid, progress) if known else iter(raw.keys().page_size(_PAGE))
-        in_flight = _AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        with tqdm(total=len(raw), unit="run", desc="reprocess", disable=None, file=sys.stderr) as bar:
-            running = as_completed(
-                [client.submit(analyse_run, job, uid, pure=False) for uid in islice(missing, in_flight)]
-            )
-            for future in running:
-                _store(catalog, writer, _answer(future), progress, known=known)
-                future.release()
-                writer.flush(left=_WAITING)
-                for uid in islice(missing, 1):
-                    running.add(client.submit(analyse_run, job, uid, pure=False))
-                bar.update(progress.runs - bar.n)
+    raw = find_runs(catalog, raw=True, exit_status="success", **search)
+    begun = _any_of(catalog, job.uid)
+    missing = _missing(catalog, raw, job.uid, progress) if begun else iter(raw.keys().page_size(_PAGE))
+
+    def submitted(number: int) -> list[Any]:
+        return [client.submit(reprocess_run, job, uid, pure=False) for uid in islice(missing, number)]
+
+    in_flight = _AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    with tqdm(total=len(raw), unit="run", desc="reprocess", disable=None, file=sys.stderr) as bar:
+        running = as_completed(submitted(in_flight))
+        for future in running:
+            answer = _answer(future)
+            future.release()
+            if answer.away:
+                raise CommandError(
+                    f"the store is not reached any more ({answer.away}); when it is, the same command goes on"
+                )
+            _count(answer, progress)
+            for following in submitted(1):
+                running.add(following)
             bar.update(progress.runs - bar.n)
-    finally:
-        writer.close()
-        progress.waiting = writer.waiting
+        bar.update(progress.runs - bar.n)
     return progress
-
-
-def _wait_for_leftovers(writer: Any) -> None:
-    """Let the store have what a job that was cut short has left in journals, so that it isn't done again."""
-    from msc_plans.storage.journal import is_written, journals
-
-    tick = threading.Event()
-    while not writer.trouble and any(not is_written(path) for path in journals(writer.folder)):
-        tick.wait(0.1)
-    if writer.trouble:
-        raise CommandError(f"{writer.trouble}; nothing is analysed while results can't be stored")
 
 
 def _answer(future: Any) -> Answer:
@@ -165,34 +152,18 @@ def _answer(future: Any) -> Answer:
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - of the store, of a file, or the worker's death
-        return Answer(raw_uid, failures=[f"{type(error).__name__}: {' '.join(str(error).split())}"])
+        return Answer(raw_uid, failures=(f"{type(error).__name__}: {' '.join(str(error).split())}",))
 
 
-def _store(catalog: Any, writer: Any, answer: Answer, progress: Progress, *, known: bool) -> None:
-    from msc_plans.storage.search import runs_by_uid
-
-    skipped: set[str] = set()
-    if known:  # a job that was cut short may have left a part
-        uids = [document["uid"] for name, document in answer.documents if name == "start"]
-        for uid, run in runs_by_uid(catalog, uids).items():
-            if run.metadata.get("stop"):
-                skipped.add(uid)
-            else:
-                catalog.delete_contents(uid, recursive=True, external_only=False)
-    current = ""
-    for name, document in answer.documents:
-        current = document["uid"] if name == "start" else current
-        if current not in skipped:
-            progress.analyses += name == "start"
-            writer(name, document)
+def _count(answer: Answer, progress: Progress) -> None:
+    progress.analyses += answer.analyses
     if answer.failures:
         progress.failed += 1
         if progress.failed <= _SHOWN:
             _note(f"{answer.raw_uid}: {'; '.join(answer.failures)}")
-    elif answer.documents:
-        progress.done += 1
     else:
-        progress.empty += 1
+        progress.done += not answer.empty
+        progress.empty += answer.empty
 
 
 def _note(text: str) -> None:
@@ -227,10 +198,11 @@ def _served(where: str) -> Iterator[tuple[str, str | None]]:
         yield where, None
         return
     from msc_plans.storage import PortBusyError, ServerError, StoreBusyError, TiledServer, read_api_key
+    from msc_plans.storage.database import holds_store
     from msc_plans.storage.lock import read_holder
 
     folder = Path(where).expanduser().resolve()
-    if not (folder / "catalog.db").exists():
+    if not holds_store(folder):
         raise CommandError(f"{where}: is a folder without a store (no catalog.db in it)")
     server = TiledServer(folder)
     try:
@@ -308,7 +280,6 @@ def _say(job: Job, progress: Progress, *, as_json: bool) -> None:
         (progress.before, "done before"),
         (progress.empty, "hold nothing to analyse"),
         (progress.failed, "failed; the same command tries them again"),
-        (progress.waiting, "wait in journals; the same command or msc replay brings them in"),
     ):
         if number:
             said.append(f"{number} {what}")

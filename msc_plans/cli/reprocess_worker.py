@@ -1,21 +1,28 @@
-"""One raw run analysed again, in a worker of ``msc reprocess``: reads the catalogue, writes nothing."""
+"""One raw run analysed again, in a worker of ``msc reprocess``: read, analysed, stored."""
 
 import json
 import threading
+import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
+
+from msc_plans.storage.ingest import tiled_writer
 
 if TYPE_CHECKING:
     from msc_plans.analysis.curve import ScatteringCurve
 
-__all__ = ["Answer", "Job", "analyse_run", "last_uid"]
+__all__ = ["Answer", "Job", "last_uid", "reprocess_run"]
 
 Document = tuple[str, dict[str, Any]]
 
 _BACKGROUNDS_KEPT = 32
+_TRIES = 3
+_AWAY_S = 60.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,14 @@ class Answer:
     """What came of one raw run."""
 
     raw_uid: str
-    documents: Sequence[Document] = ()
-    """Of the analysis runs, to be written in this order; the run that is written last has the uid `last_uid`."""
-    failures: Sequence[str] = field(default=())
-    """Reasons, where analyses failed: those have no documents."""
-
-    @property
-    def analyses(self) -> int:
-        """Number of analysis runs."""
-        return sum(name == "start" for name, _ in self.documents)
+    analyses: int = 0
+    """Analysis runs stored now."""
+    failures: tuple[str, ...] = ()
+    """Reasons, where analyses failed or were refused by the store: of those nothing is kept."""
+    empty: bool = False
+    """Whether the raw run holds nothing to analyse."""
+    away: str = ""
+    """Why the store was not reached for a minute; empty: it was."""
 
 
 def last_uid(job_uid: str, raw_uid: str) -> str:
@@ -69,12 +75,41 @@ def last_uid(job_uid: str, raw_uid: str) -> str:
     return str(uuid5(UUID(job_uid), raw_uid))
 
 
-def analyse_run(job: Job, raw_uid: str) -> Answer:
-    """Read a raw run and analyse it as live; what can't be analysed is a failure in the answer."""
+def reprocess_run(job: Job, raw_uid: str) -> Answer:
+    """Read a raw run, analyse it as live and store what comes of it; what can't be analysed is a failure in the answer.
+
+    What is stored already stays. While the store's server is away, as when it is started anew, it is tried again for a
+    minute.
+    """
+    from httpx import TransportError
+
+    began, wait, tries = time.monotonic(), _FIRST_WAIT_S, 0
+    while True:
+        try:
+            return _worker(job).reprocess(raw_uid)
+        except TransportError as error:
+            if time.monotonic() - began > _AWAY_S:
+                return Answer(raw_uid, away=_in_words(error))
+        except Exception as error:  # noqa: BLE001  of the store or a file; a server that dies gives many kinds
+            tries += 1
+            if tries == _TRIES:
+                return Answer(raw_uid, failures=(_in_words(error),))
+        threading.Event().wait(wait)
+        wait = min(2 * wait, _LONGEST_WAIT_S)
+
+
+def _worker(job: Job) -> "_Worker":
     worker = getattr(_local, "worker", None)
-    if worker is None or worker.job != job:
+    if worker is not None and worker.job != job:
+        worker.close()
+        worker = None
+    if worker is None:
         worker = _local.worker = _Worker(job)
-    return worker.analyse(raw_uid)
+    return worker
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 _local = threading.local()  # callbacks serve one thread
@@ -89,9 +124,15 @@ class _Worker:
         from msc_plans.cli.analyses import make_analyses
         from msc_plans.settings import OpticsSettings
         from msc_plans.storage import open_catalog
+        from msc_plans.storage.client import limit_retries
 
         self.job = job
         self._catalog = open_catalog(job.uri, job.api_key)
+        limit_retries()
+        # event_model gives a warning, with a guess at the reason, where the store does not take a start document; that
+        # run's descriptor fails then
+        warnings.filterwarnings("ignore", message="The callback <bluesky_tiled_plugins", category=UserWarning)
+        self._writer = tiled_writer(self._catalog)
         self._published: list[Document] = []
         _, self._callbacks = make_analyses(
             OpticsSettings.model_validate_json(job.optics),
@@ -106,13 +147,47 @@ class _Worker:
             SaxsSettings(job.saxs), [], [lambda name, start, curve: self._backgrounds.update({start["uid"]: curve})]
         )
 
-    def analyse(self, raw_uid: str) -> Answer:
+    def close(self) -> None:
+        from msc_plans.storage import close_catalog
+
+        close_catalog(self._catalog)
+
+    def reprocess(self, raw_uid: str) -> Answer:
         self._published.clear()
         for name, document in self._read(raw_uid):
             self._live(name, document)
         for callback in self._callbacks:
             callback.forget(raw_uid)
-        return _answer(self.job.uid, raw_uid, self._published)
+        documents, failures = _of_job(self.job.uid, raw_uid, self._published)
+        return Answer(raw_uid, self._store(documents), failures, empty=not documents and not failures)
+
+    def _store(self, documents: Sequence[Document]) -> int:
+        if not documents:
+            return 0
+        whole = self._make_room([document["uid"] for name, document in documents if name == "start"])
+        stored, current = 0, ""
+        try:
+            for name, document in documents:
+                current = document["uid"] if name == "start" else current
+                if current not in whole:
+                    self._writer(name, document)
+                    stored += name == "start"
+        except BaseException:
+            self._writer = tiled_writer(self._catalog)  # it would take the same run, begun anew, for another
+            raise
+        return stored
+
+    def _make_room(self, uids: Sequence[str]) -> set[str]:
+        """Delete the runs that are there in part; returns the uids of those that are whole."""
+        from msc_plans.storage.search import runs_by_uid
+
+        whole: set[str] = set()
+        for uid, run in runs_by_uid(self._catalog, uids).items():
+            if run.metadata.get("stop"):
+                whole.add(uid)
+            else:
+                self._catalog.delete_contents(uid, recursive=True, external_only=False)
+        return whole
 
     def _read(self, uid: str) -> list[Document]:
         from msc_plans.storage.runs import documents
@@ -128,8 +203,16 @@ class _Worker:
         return self._backgrounds.get(uid)
 
 
-def _answer(job_uid: str, raw_uid: str, published: Sequence[Document]) -> Answer:
-    """Give the analysis runs uids that follow from what they are of: what is written twice is the same run."""
+def _of_job(job_uid: str, raw_uid: str, published: Sequence[Document]) -> tuple[list[Document], tuple[str, ...]]:
+    """Give the analysis runs uids that follow from what they are of: what is written twice is the same run.
+
+    Returns
+    -------
+    documents : list of (str, dict)
+        In the order in which they are to be written: the run that is written last has the uid `last_uid`.
+    failures : tuple of str
+        Reasons of the analyses that failed, whose documents are left out.
+    """
     starts = {document["uid"]: document for name, document in published if name == "start"}
     failed = {
         document["run_start"]: f"{starts[document['run_start']]['analysis']}: {document['reason']}"
@@ -151,7 +234,7 @@ def _answer(job_uid: str, raw_uid: str, published: Sequence[Document]) -> Answer
         elif "run_start" in document:
             document = {**document, "run_start": named[run]}
         documents.append((name, document))
-    return Answer(raw_uid, documents, list(failed.values()))
+    return documents, tuple(failed.values())
 
 
 def _run_of(name: str, document: Mapping[str, Any], of_stream: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from .checksums import write_checksums
 from .client import close_catalog
 from .journal import Document, archive, is_written, journals, parse_line
 
-__all__ = ["Ingest"]
+__all__ = ["Ingest", "tiled_writer"]
 
 _CHUNK = 4_000_000
 _ABANDONED_AFTER_S = 1.0
@@ -186,16 +186,12 @@ class Ingest:
 
     def _begin(self, run: _Run) -> bool:
         """Make ready for a run's documents; False where the catalogue has it whole."""
-        from bluesky_tiled_plugins import TiledWriter
-
         if not run.first_try and run.uid in self._catalog:
             if self._catalog[run.uid].metadata.get("stop"):
                 run.stopped = True
                 return False
             self._catalog.delete_contents(run.uid, recursive=True, external_only=False)
-        # A batch of one shows each event to readers when it happens, where it still does; short arrays, kept in
-        # tables by default, would be text in xarray (`run["primary"].read()`), and an empty one would not be taken.
-        run.tiled = TiledWriter(self._catalog, batch_size=10_000 if run.ended else 1, max_array_size=0)
+        run.tiled = tiled_writer(self._catalog, live=not run.ended)
         return True
 
     def _is_abandoned(self, run: _Run) -> bool:
@@ -221,6 +217,23 @@ class Ingest:
             self.troubled = False
             self._wait = _Wait()
             self._tell({"fine": "all runs are in the catalogue again"})
+
+
+def tiled_writer(catalog: Any, *, live: bool = False) -> Any:
+    """Return the callback that writes a run's documents to a catalogue.
+
+    Parameters
+    ----------
+    catalog : CatalogOfBlueskyRuns
+        Of a server, or of an app in this process.
+    live : bool
+        The run is not over: each event is there for readers when it happens, not all of them when the run ends.
+    """
+    from bluesky_tiled_plugins import TiledWriter
+
+    # Short arrays, kept in tables by default, would be text in xarray (`run["primary"].read()`), and an empty one would
+    # not be taken.
+    return TiledWriter(catalog, batch_size=1 if live else 10_000, max_array_size=0)
 
 
 def _in_words(error: BaseException) -> str:

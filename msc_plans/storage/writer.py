@@ -151,10 +151,10 @@ class RunWriter:
         with self._changed:
             return sum(run.pending > 0 for run in self._all)
 
-    def flush(self, timeout: float = 60.0, left: int = 0) -> bool:
-        """Wait until all but `left` documents are in the catalogue; False when `timeout` seconds were not enough."""
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Wait until all documents are in the catalogue; False when `timeout` seconds were not enough."""
         deadline = time.monotonic() + timeout
-        while self.pending > left:
+        while self.pending:
             with self._changed:
                 self._changed.wait(_LOOK_S)
             if time.monotonic() > deadline:
@@ -170,7 +170,8 @@ class RunWriter:
             False when for ``stalled_s`` seconds nothing more was stored.
         """
         before, deadline = -1, 0.0
-        while (now := self.pending + self._left_behind()) > 0:
+        # what others left is looked for in the file system
+        while now := self.pending or self._left_behind():
             if now != before:
                 before, deadline = now, time.monotonic() + stalled_s
             elif time.monotonic() > deadline:

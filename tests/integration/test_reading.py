@@ -20,10 +20,11 @@ from msc_plans.callbacks.frames import Frames
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.cli import main
-from msc_plans.cli.reprocess import Progress, _missing, _store
-from msc_plans.cli.reprocess_worker import Job, analyse_run, last_uid
+from msc_plans.cli.reprocess import Progress, _missing
+from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.settings import OpticsSettings
 from msc_plans.storage import RunWriter, TiledServer, close_catalog, open_catalog
+from msc_plans.storage.ingest import tiled_writer
 from msc_plans.storage.runs import documents, read_streams
 from msc_plans.storage.search import analyses_of, find_analyses, find_runs, newest, newest_raw, runs_by_uid
 from tests.conftest import wait_until
@@ -274,22 +275,16 @@ def assert_same_results(ours, theirs):
         np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
 
 
-def test_a_worker_gives_what_the_live_analysis_gave_and_a_second_time_the_same_run(server, catalog, raw, tmp_path):
+def test_a_worker_stores_what_the_live_analysis_gave_and_a_second_time_the_same_run(server, catalog, raw):
     optics = OPTICS.model_dump_json()
     job = Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", "in a test")
     found = find_runs(catalog, raw=True, campaign="campaign-one")
     assert sorted(_missing(catalog, found, job.uid, Progress())) == sorted(raw[:3])
-    answer = analyse_run(job, raw[0])
-    assert (answer.analyses, answer.failures) == (1, [])
     uid = last_uid(job.uid, raw[0])
-    assert answer.documents[0][1]["uid"] == uid
-    progress = Progress()
-    writer = RunWriter(server.uri, tmp_path, server.api_key)
-    _store(catalog, writer, answer, progress, known=False)
-    writer.flush()
-    _store(catalog, writer, analyse_run(job, raw[0]), progress, known=True)
-    writer.close()
-    assert (writer.waiting, progress.done, progress.analyses) == (0, 2, 1)
+    assert reprocess_run(job, raw[0]) == Answer(raw[0], 1)
+    assert reprocess_run(job, raw[0]) == Answer(raw[0], 0), "what is whole is left alone"
+    half_stored(catalog, uid)
+    assert reprocess_run(job, raw[0]) == Answer(raw[0], 1), "what another worker left is written anew"
     live, again = (run for run in analyses_of(catalog, raw[:1])[raw[0]] if run.metadata["start"]["analysis"] == "uvvis")
     assert again.metadata["start"]["uid"] == uid
     assert again.metadata["start"]["reprocess_uid"] == job.uid
@@ -299,10 +294,18 @@ def test_a_worker_gives_what_the_live_analysis_gave_and_a_second_time_the_same_r
     assert progress.before == 1
     lost = server.folder / "frames" / "0.h5"
     lost.rename(lost.with_suffix(".away"))
-    answer = analyse_run(job, raw[3])
+    answer = reprocess_run(job, raw[3])
     lost.with_suffix(".away").rename(lost)
-    assert (answer.documents, len(answer.failures)) == ([], 1)
+    assert (answer.analyses, len(answer.failures)) == (0, 1)
     assert "0.h5 is not there; is the detector's disk mounted here?" in answer.failures[0]
+
+
+def half_stored(catalog, uid):
+    """A run of which the stop document did not come."""
+    start = catalog[uid].metadata["start"]
+    catalog.delete_contents(uid, recursive=True, external_only=False)
+    tiled_writer(catalog)("start", start)
+    assert not catalog[uid].metadata.get("stop")
 
 
 def test_another_version_setting_or_label_is_another_job():
@@ -332,22 +335,26 @@ def test_reprocess_is_interrupted_and_goes_on_until_each_run_is_done_once(tmp_pa
         def analysed():
             return len(find_analyses(catalog).keys()[:100])
 
-        for end in (signal.SIGINT, signal.SIGKILL):
+        def begun():
             before = analysed()
             process = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 start_new_session=True,
-            )
-            wait_until(lambda before=before: analysed() > before, seconds=200, what="the first analysis")
+            )  # fmt: skip
+            wait_until(lambda: analysed() > before, seconds=200, what="the first analysis")
+            return process
+
+        for end in (signal.SIGINT, signal.SIGKILL):
+            process = begun()
             os.killpg(process.pid, end)
             _, err = process.communicate(timeout=100)
             assert (process.returncode, "Traceback" in err) == (130 if end == signal.SIGINT else -end, False), err
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
-        assert "12" not in done.stdout.split("runs analysed")[0], "what was stored was done again"
+        process = begun()
+        assert server.pid
+        os.kill(server.pid, signal.SIGKILL)  # another one takes its place
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert "12" not in out.split("runs analysed")[0], "what was stored was done again"
         again = subprocess.run(
             [*command, "--json"], env=environment, capture_output=True, text=True, check=True, timeout=300
         )
