@@ -6,37 +6,37 @@ the others are copies row by row (`_scale_store.py`), whose form is compared wit
 * the newest 20 runs by condition and by family, from a server that has just started with no page of the catalogue in
   memory (cold), and then again (warm);
 * ``msc reprocess`` with one worker and with two, spectrum and frame, start-up not counted, and whether both give the
-  same numbers;
+  same numbers: on a store in its folder, and on one in PostgreSQL that two processes serve;
 * the most memory that its processes hold together, the server's not counted, over a tenth of the runs and over all of
   them, spectra alone.
 
 ``--chunk I/N`` does one part of N and keeps its figures in ``--folder``; the last one sums up and removes the folder.
-With N = 10 a part takes about half an hour. The last lines read ``name value bar ok|short``.
+With N = 10 a part takes about half an hour; the store in PostgreSQL is made for each part. The last lines read
+``name value bar ok|short``.
 """
 
 import argparse
 import os
-import random
 import shutil
 import statistics
 import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from _chunks import add_chunk_arguments, keep, kept
-from _scale_store import clone_runs, row_form
+from _postgresql import postgresql
+from _scale_runs import FAMILIES, NAMES, Size, prepare, say, uids
 
-NAMES = ("nucleation_temperature", "growth_temperature", "residence_time")
-FAMILIES = ("CdSe-382", "CdSe-403", "CdSe-437", "CdSe-465")
+from msc_plans.storage.database import Database, write_database
+
 SHOWN = 20
 BARS = {
     "rows_as_written": ("=", 1.0),
@@ -45,142 +45,13 @@ BARS = {
     "family_cold_s": ("<", 1.0),
     "family_warm_s": ("<", 1.0),
     "speed_up_two_workers": (">", 1.7),
+    "speed_up_two_workers_postgresql": (">", 1.7),
     "results_identical": ("=", 1.0),
     "memory_ratio": ("<", 1.1),
 }
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much is done."""
-
-    templates: int
-    runs: int
-    """In the catalogue: so many raw ones, and as many analyses."""
-    reprocessed: int
-    """With spectrum and frame, in a quick run with spectra alone."""
-    memory: int
-    """Spectra alone."""
-    frames: bool = True
-
-
 FULL, QUICK = Size(8, 20_000, 5000, 5000), Size(1, 1500, 16, 0, frames=False)
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def uids(seed: int, number: int) -> list[str]:
-    source = random.Random(seed)
-    return [str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(number)]
-
-
-def condition(number: int) -> dict[str, float]:
-    values = (200.0 + number * 7 % 140, 160.0 + number * 11 % 180, 5.0 + number * 13 % 300 / 10)
-    return dict(zip(NAMES, values, strict=True))
-
-
-def found_in(number: int) -> list[str]:
-    return [family for place, family in enumerate(FAMILIES) if number // 3**place % 3 == 0]
-
-
-def make_store(folder: Path, size: Size) -> dict[str, Any]:
-    """Write templates and copy them; returns their uids."""
-    from live import SCENARIO, raw_run
-
-    from msc_plans.callbacks.uvvis import UvVisCallback
-    from msc_plans.cli.analyses import uvvis_settings
-    from msc_plans.settings import OpticsSettings
-    from msc_plans.storage import RunWriter, TiledServer, opened
-
-    say(f"measure {size.templates} conditions of {SCENARIO.name} and write them")
-    with TiledServer(folder), opened(folder) as catalog:
-        writer = RunWriter(folder, folder / "journal")
-        uvvis = UvVisCallback(uvvis_settings(OpticsSettings(), "spectrometer"), [writer])
-
-        def send(name: str, document: Any) -> None:
-            if name == "start":
-                document = {**document, "campaign_uid": "templates", "trial_id": f"template-{document['uid']}"}
-            writer(name, document)
-            uvvis(name, document)
-
-        behind = raw_run(folder / "frames", None, 1)
-        raws = [raw_run(folder / "frames", condition(31 * k + 5), k, behind.uid) for k in range(size.templates + 1)]
-        for raw in (behind, *raws):
-            for name, document in raw.documents:
-                send(name, document)
-        spectra = [spectrum_only(writer, raw) for raw in raws]
-        writer.close()
-        if writer.waiting:
-            raise RuntimeError(f"{writer.waiting} runs could not be written")
-        from msc_plans.storage.search import analyses_of
-
-        analyses = [runs[0].metadata["start"]["uid"] for runs in analyses_of(catalog, [r.uid for r in raws]).values()]
-    say(f"copy them to {size.runs} runs and as many analyses, and {size.reprocessed} + {size.memory} to reprocess")
-    templates = [raw.uid for raw in raws]
-    known = uids(1, size.runs)
-    spread(folder, templates, [described(uid, k, f"campaign-{k // 40}") for k, uid in enumerate(known)])
-    derived = [
-        described(uid, k, f"campaign-{k // 40}")
-        | {"raw_uid": known[k], "raw_time": start_of(k), "families": found_in(k), "time": start_of(k) + 5.0}
-        for k, uid in enumerate(uids(2, size.runs))
-    ]
-    spread(folder, analyses, derived)
-    return {
-        "templates": templates,
-        "spectra": spectra,
-        "analyses": analyses,
-        "copy": known[0],
-        "derived": derived[0]["uid"],
-    }
-
-
-def spectrum_only(writer: Any, raw: Any) -> str:
-    """Write a raw run once more without its frame; returns the uid."""
-    named = dict.fromkeys([raw.uid], str(uuid.uuid4()))
-    kept = {"saxs_image", "saxs_i0", "saxs_i1", "saxs_cell_temperature"}
-
-    def renamed(document: Any) -> Any:
-        return {
-            key: named.setdefault(v, str(uuid.uuid4())) if key in ("uid", "run_start", "descriptor") else v
-            for key, v in document.items()
-        }
-
-    for name, document in raw.documents:
-        if name in ("resource", "datum"):
-            continue
-        other = renamed(document)
-        if name == "descriptor":
-            other["data_keys"] = {key: v for key, v in document["data_keys"].items() if key not in kept}
-            other["configuration"], other["object_keys"], other["hints"] = {}, {}, {}
-        if name == "event":
-            other |= {
-                part: {key: v for key, v in document[part].items() if key not in kept}
-                for part in ("data", "timestamps")
-            }
-            other["filled"] = {}
-        writer(name, other)
-    return named[raw.uid]
-
-
-def start_of(number: int) -> float:
-    return 1.79e9 + 60.0 * number
-
-
-def described(uid: str, number: int, campaign: str) -> dict[str, Any]:
-    return {
-        "uid": uid,
-        "time": start_of(number),
-        "condition": condition(number),
-        "campaign_uid": campaign,
-        "trial_id": f"{campaign}-{number}",
-    }
-
-
-def spread(folder: Path, templates: Sequence[str], starts: Sequence[dict[str, Any]]) -> None:
-    for place, template in enumerate(templates):
-        clone_runs(folder, template, starts[place :: len(templates)])
 
 
 # -- search
@@ -289,9 +160,9 @@ def reprocessed(folder: Path, campaign: str, workers: int, label: str) -> tuple[
 
     with served(folder) as (catalog, server), _cluster(workers, None) as client, Memory(server.pid) as memory:
         # imports, tables and compiled code of every worker
-        reprocess(catalog, client, job_of(server, f"{label} warm"), {"campaign": "warm-up"}, folder / "journal")
+        reprocess(catalog, client, job_of(server, f"{label} warm"), {"campaign": "warm-up"})
         began = time.perf_counter()
-        done = reprocess(catalog, client, job_of(server, label), {"campaign": campaign}, folder / "journal")
+        done = reprocess(catalog, client, job_of(server, label), {"campaign": campaign})
         seconds = time.perf_counter() - began
         if done.failed or done.empty:
             raise RuntimeError(f"{done.failed} runs failed, {done.empty} were empty")
@@ -325,29 +196,8 @@ def identical(folder: Path, raw_uids: Sequence[str]) -> bool:
     return True
 
 
-def prepare(folder: Path, size: Size, chunks: int) -> dict[str, Any]:
-    made = make_store(folder, size)
-    raw = made["templates"] if size.frames else made["spectra"]
-    spectra = made["spectra"]
-    later = start_of(size.runs + 1)
-    spread(folder, raw, [described(uid, k, "warm-up") | {"time": later} for k, uid in enumerate(uids(3, 4))])
-    for chunk in range(chunks):
-        known = uids(10 + chunk, size.reprocessed // chunks)
-        spread(folder, raw, [described(uid, k, f"part-{chunk}") | {"time": later} for k, uid in enumerate(known)])
-    for name, seed, number in (("tenth", 4, size.memory // 10), ("all", 5, size.memory)):
-        spread(
-            folder,
-            spectra,
-            [described(uid, k, f"memory-{name}") | {"time": later} for k, uid in enumerate(uids(seed, number))],
-        )
-    same = row_form(folder, made["templates"][1]) == row_form(folder, made["copy"])
-    same &= row_form(folder, made["analyses"][1]) == row_form(folder, made["derived"])
-    size_mb = (folder / "catalog.db").stat().st_size / 1e6
-    say(f"catalogue of {size_mb:.0f} MB; rows of copies are {'' if same else 'NOT '}as those that were written")
-    return {"rows_as_written": float(same)}
-
-
 def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
+    """Reprocess a part's runs by one worker and by two; what it took is added to a store's figures."""
     for workers, label in ((1, "one"), (2, "two")):
         runs, seconds, _ = reprocessed(folder, f"part-{chunk}", workers, label)
         say(
@@ -357,6 +207,20 @@ def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any
         state.setdefault(label, []).append([runs, seconds])
     few = uids(10 + chunk, size.reprocessed // chunks)[:16]
     state.setdefault("identical", []).append(identical(folder, few))
+
+
+def part_in_postgresql(size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
+    """The same on a store in PostgreSQL that two processes serve."""
+    with tempfile.TemporaryDirectory() as name, postgresql() as uri:
+        folder = Path(name)
+        write_database(folder, Database(uri, processes=2))
+        prepare(folder, replace(size, templates=2, runs=40, memory=0), chunks)
+        part(folder, size, chunk, chunks, state)
+
+
+def speed_up(state: dict[str, Any]) -> float:
+    one, two = (sum(s for _, s in state[label]) / sum(n for n, _ in state[label]) for label in ("one", "two"))
+    return one / two
 
 
 def memory_ratio(folder: Path) -> float:
@@ -393,13 +257,15 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)  # of a part that was cut short before it had any figures
         folder.mkdir(parents=True)
         state = dict[str, Any]({**prepare(folder, FULL, chunks), **search_times(folder, 3, 9)})
-    part(folder, FULL, chunk - 1, chunks, state)
+    stores = {name: state.setdefault(name, {}) for name in ("embedded", "postgresql")}
+    part(folder, FULL, chunk - 1, chunks, stores["embedded"])
+    part_in_postgresql(FULL, chunk - 1, chunks, stores["postgresql"])
     keep(folder, "figures", state)
     if chunk < chunks:
         return 0
-    per_run = [sum(s for _, s in state[label]) / sum(n for n, _ in state[label]) for label in ("one", "two")]
-    state["speed_up_two_workers"] = per_run[0] / per_run[1]
-    state["results_identical"] = float(state["identical"] == [True] * chunks)
+    state["speed_up_two_workers"] = speed_up(stores["embedded"])
+    state["speed_up_two_workers_postgresql"] = speed_up(stores["postgresql"])
+    state["results_identical"] = float(all(store["identical"] == [True] * chunks for store in stores.values()))
     state["memory_ratio"] = memory_ratio(folder)
     good = verdicts(state)
     shutil.rmtree(folder)
@@ -412,8 +278,7 @@ def quick() -> int:
         figures = prepare(folder, QUICK, 1) | search_times(folder, 1, 3)
         state: dict[str, Any] = {}
         part(folder, QUICK, 0, 1, state)
-        one, two = (state[label][0][1] / state[label][0][0] for label in ("one", "two"))
-        say(f"speed-up {one / two:.2f} over {QUICK.reprocessed} runs; not judged, nor is memory measured")
+        say(f"speed-up {speed_up(state):.2f} over {QUICK.reprocessed} runs; not judged, nor is memory measured")
         figures["results_identical"] = float(state["identical"] == [True])
     return 0 if verdicts(figures) else 1
 

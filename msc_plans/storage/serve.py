@@ -117,18 +117,21 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(options.folder, socket.socket(fileno=socket_descriptor), parent=parent)
     folder = prepare_folder(options.folder)
     lock = StoreLock(folder)
-    if options.postgresql is not None or options.processes is not None:
-        known = read_database(folder)
-        uri = known.postgresql if options.postgresql is None else options.postgresql
-        write_database(folder, Database(uri, options.processes or known.processes))
-    with listen(options.port) as listener:
-        uri = f"http://{HOST}:{listener.getsockname()[1]}"
-        lock.note(Holder(os.getpid(), uri))
-        reading = ", to read without a key" if options.public else ""
-        print(f"serving {folder} at {uri}{reading} (key: {folder / 'api_key'})", flush=True)
-        code = serve(folder, listener, public=options.public)
-    lock.release()
-    return code
+    try:
+        database = read_database(folder)
+        if options.postgresql is not None or options.processes is not None:
+            where = database.postgresql if options.postgresql is None else options.postgresql
+            database = Database(where, database.processes if options.processes is None else options.processes)
+            write_database(folder, database)
+        with listen(options.port) as listener:
+            uri = f"http://{HOST}:{listener.getsockname()[1]}"
+            lock.note(Holder(os.getpid(), uri))
+            held = f", kept in {database.postgresql}," if database.postgresql else ""
+            reading = ", to read without a key" if options.public else ""
+            print(f"serving {folder}{held} at {uri}{reading} (key: {folder / 'api_key'})", flush=True)
+            return serve(folder, listener, public=options.public)
+    finally:
+        lock.release()
 
 
 if __name__ == "__main__":
