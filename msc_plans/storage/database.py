@@ -77,18 +77,23 @@ def read_database(folder: Path) -> Database:
 
 
 def write_database(folder: Path, database: Database) -> None:
-    """Let the store in `folder` have its database there from now on.
+    """Let the store in `folder` have its database there from now on; its tables are made where missing.
 
     Raises
     ------
     ValueError
         The folder has a store in another database.
+    ConnectionError
+        The PostgreSQL database does not answer, or refuses.
     """
-    if holds_store(folder) and read_database(folder).postgresql != database.postgresql:
-        where = read_database(folder).postgresql or f"SQLite, {folder / 'catalog.db'}"
+    known = read_database(folder)
+    if holds_store(folder) and known.postgresql != database.postgresql:
+        where = known.postgresql or f"SQLite, {folder / 'catalog.db'}"
         raise ValueError(
             f"{folder} holds a store already, in {where}; take another folder, and bring its runs there with msc replay"
         )
+    if database.postgresql:
+        _create_in_postgresql(database.postgresql)
     text = f"postgresql = {json.dumps(database.postgresql)}\nprocesses = {database.processes}\n"
     (folder / _FILE).write_text(text, encoding="utf-8")
 
@@ -110,10 +115,7 @@ def create_database(folder: Path) -> None:
     """
     postgresql = read_database(folder).postgresql
     if postgresql:
-        try:
-            _initialize(postgresql)
-        except Exception as error:  # the network, asyncpg and SQLAlchemy each raise their own
-            raise ConnectionError(f"the store's database {postgresql} can't be opened: {error}") from error
+        _create_in_postgresql(postgresql)
         return
     database = folder / "catalog.db"
     if database.exists():
@@ -123,6 +125,13 @@ def create_database(folder: Path) -> None:
     unfinished.unlink(missing_ok=True)
     _initialize(f"sqlite:///{unfinished}")
     unfinished.rename(database)
+
+
+def _create_in_postgresql(uri: str) -> None:
+    try:
+        _initialize(uri)
+    except Exception as error:  # the network, asyncpg and SQLAlchemy each raise their own
+        raise ConnectionError(f"the store's database {uri} can't be opened: {error}") from error
 
 
 def _initialize(uri: str) -> None:

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from msc_plans.storage import database
 from msc_plans.storage.config import catalog_config
 from msc_plans.storage.database import Database, create_database, holds_store, read_database, write_database
 
@@ -15,8 +16,11 @@ def test_a_folder_without_the_file_has_its_own(tmp_path):
     assert not holds_store(tmp_path)
 
 
-def test_what_is_written_is_read_and_taken_for_catalogue_and_tables(tmp_path):
+def test_what_is_written_is_read_and_taken_for_catalogue_and_tables(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(database, "_initialize", made.append)
     write_database(tmp_path, Database(URI, 3))
+    assert made == [URI]
     assert read_database(tmp_path) == Database(URI, 3)
     assert holds_store(tmp_path)
     tree = catalog_config(tmp_path)["trees"][0]["args"]
@@ -75,10 +79,14 @@ def test_a_store_stays_where_it_is(tmp_path):
     assert not (tmp_path / "store.toml").exists()
 
 
-def test_a_database_that_does_not_answer_is_named(tmp_path):
+def test_a_database_that_does_not_answer_is_named_and_not_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     uri = f"postgresql://msc@127.0.0.1:{port}/clusters"
-    write_database(tmp_path, Database(uri))
-    with pytest.raises(ConnectionError, match=f"the store's database {uri} can't be opened: "):
+    says = f"the store's database {uri} can't be opened: "
+    with pytest.raises(ConnectionError, match=says):
+        write_database(tmp_path, Database(uri))
+    assert not holds_store(tmp_path)
+    (tmp_path / "store.toml").write_text(f'postgresql = "{uri}"')
+    with pytest.raises(ConnectionError, match=says):
         create_database(tmp_path)
