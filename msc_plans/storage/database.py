@@ -92,8 +92,9 @@ def write_database(folder: Path, database: Database) -> None:
         raise ValueError(
             f"{folder} holds a store already, in {where}; take another folder, and bring its runs there with msc replay"
         )
-    if database.postgresql:
-        _create_in_postgresql(database.postgresql)
+    if not database.postgresql:
+        return
+    _create_in_postgresql(database.postgresql)
     text = f"postgresql = {json.dumps(database.postgresql)}\nprocesses = {database.processes}\n"
     (folder / _FILE).write_text(text, encoding="utf-8")
 

@@ -79,6 +79,11 @@ def test_a_store_stays_where_it_is(tmp_path):
     assert not (tmp_path / "store.toml").exists()
 
 
+def test_nothing_is_written_of_the_folder_s_own(tmp_path):
+    write_database(tmp_path, Database())
+    assert not holds_store(tmp_path)
+
+
 def test_a_database_that_does_not_answer_is_named_and_not_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
