@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["database_of", "installed", "postgresql"]
+__all__ = ["Postgresql", "installed", "postgresql"]
 
 _USER = "msc"
 _ANSWERS_WITHIN_S = 30.0
+# it refuses to work for root
+_ACCOUNT = "postgres" if os.geteuid() == 0 else None
 
 
 def installed() -> bool:
@@ -23,42 +25,60 @@ def installed() -> bool:
     return all(shutil.which(name) for name in ("initdb", "postgres", "psql"))
 
 
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a server for the length of a ``with`` block; gives the URI of its first database."""
-    # it refuses to work for root
-    account = "postgres" if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="msc-postgresql-") as name:
-        folder = Path(name)
-        if account:
-            shutil.chown(folder, account)
-        data = folder / "data"
+class Postgresql:
+    """A server on the files in a folder; it may be killed and started again.
+
+    Attributes
+    ----------
+    uri : str
+        Of its first database.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if _ACCOUNT:
+            shutil.chown(folder, _ACCOUNT)
         subprocess.run(
-            ["initdb", "--pgdata", data, "--auth", "trust", "--username", _USER, "--no-sync", "--encoding", "UTF8"],
-            check=True, cwd=folder, stdout=subprocess.DEVNULL, user=account,
+            ["initdb", "--pgdata", folder / "data", "--auth", "trust", "--username", _USER, "--no-sync"],
+            check=True, cwd=folder, stdout=subprocess.DEVNULL, user=_ACCOUNT,
         )  # fmt: skip
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=")
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                ["postgres", "-D", data, *(part for setting in settings for part in ("-c", setting))],
-                cwd=folder, stdout=log, stderr=log, start_new_session=True, user=account,
+            self._port = free.getsockname()[1]
+        self.uri = f"postgresql://{_USER}@127.0.0.1:{self._port}/postgres"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        settings = ("listen_addresses=127.0.0.1", f"port={self._port}", "unix_socket_directories=")
+        log = self._folder / "log"
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                ["postgres", "-D", self._folder / "data", *(part for one in settings for part in ("-c", one))],
+                cwd=self._folder, stdout=file, stderr=file, start_new_session=True, user=_ACCOUNT,
             )  # fmt: skip
+        deadline = time.monotonic() + _ANSWERS_WITHIN_S
+        while subprocess.run(["psql", self.uri, "-c", "select 1"], capture_output=True, check=False).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not answer: {log.read_text()}")
+            threading.Event().wait(0.1)
+
+    def stop(self) -> None:
+        """End it at once, clients or not, without tidying up: what a power cut does to it."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(_ANSWERS_WITHIN_S)
+
+    def create(self, database: str) -> str:
+        """Make another database; returns its URI."""
+        subprocess.run(["psql", "--quiet", self.uri, "-c", f'create database "{database}"'], check=True)
+        return f"{self.uri.rpartition('/')[0]}/{database}"
+
+
+@contextmanager
+def postgresql() -> Iterator[Postgresql]:
+    """Run a server for the length of a ``with`` block."""
+    with tempfile.TemporaryDirectory(prefix="msc-postgresql-") as name:
+        server = Postgresql(Path(name))
         try:
-            uri = f"postgresql://{_USER}@127.0.0.1:{port}/postgres"
-            began = time.monotonic()
-            while subprocess.run(["psql", uri, "-c", "select 1"], capture_output=True, check=False).returncode:
-                if server.poll() is not None or time.monotonic() > began + _ANSWERS_WITHIN_S:
-                    raise RuntimeError(f"PostgreSQL does not answer: {(folder / 'log').read_text()}")
-                threading.Event().wait(0.1)
-            yield uri
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # its word for: end now, clients or not
-            server.wait(_ANSWERS_WITHIN_S)
-
-
-def database_of(uri: str, name: str) -> str:
-    """Make another database on a server; gives its URI."""
-    subprocess.run(["psql", "--quiet", uri, "-c", f'create database "{name}"'], check=True)
-    return f"{uri.rpartition('/')[0]}/{name}"
+            server.stop()

@@ -211,9 +211,9 @@ def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any
 
 def part_in_postgresql(size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
     """The same on a store in PostgreSQL that two processes serve."""
-    with tempfile.TemporaryDirectory() as name, postgresql() as uri:
+    with tempfile.TemporaryDirectory() as name, postgresql() as server:
         folder = Path(name)
-        write_database(folder, Database(uri, processes=2))
+        write_database(folder, Database(server.uri, processes=2))
         prepare(folder, replace(size, templates=2, runs=40, memory=0), chunks)
         part(folder, size, chunk, chunks, state)
 

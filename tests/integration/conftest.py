@@ -5,7 +5,7 @@ import os
 import pytest
 from ophyd.signal import EpicsSignalBase
 
-from benchmarks._postgresql import database_of, installed, postgresql
+from benchmarks._postgresql import installed, postgresql
 from msc_plans.storage.database import Database, write_database
 from tests.conftest import wait_until
 
@@ -17,11 +17,11 @@ TIME_SCALE = 200.0
 
 @pytest.fixture(scope="session")
 def postgresql_server():
-    """The URI of a PostgreSQL server of these tests' own."""
+    """A PostgreSQL server of these tests' own."""
     if not installed():
         pytest.skip("PostgreSQL is not installed")
-    with postgresql() as uri:
-        yield uri
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("postgresql", marks=pytest.mark.long)])
@@ -29,7 +29,7 @@ def store_folder(request, tmp_path_factory):
     """The folder of a store to be: with SQLite and DuckDB in it, or in PostgreSQL, for two processes to serve."""
     folder = tmp_path_factory.mktemp("store")
     if request.param == "postgresql":
-        uri = database_of(request.getfixturevalue("postgresql_server"), folder.name)
+        uri = request.getfixturevalue("postgresql_server").create(folder.name)
         write_database(folder, Database(uri, processes=2))
     return folder
 

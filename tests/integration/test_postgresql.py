@@ -8,7 +8,6 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks._postgresql import database_of
 from msc_plans.cli import main
 from msc_plans.storage import RunWriter, TiledServer, opened, verify
 from msc_plans.storage.database import Database, write_database
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def folder(tmp_path, postgresql_server):
-    write_database(tmp_path, Database(database_of(postgresql_server, tmp_path.name), processes=2))
+    write_database(tmp_path, Database(postgresql_server.create(tmp_path.name), processes=2))
     return tmp_path
 
 
@@ -71,6 +70,26 @@ def test_the_serving_processes_go_with_the_one_that_looks_after_them_and_it_is_r
         assert server.pid != before[0]
         assert not serving(server) & before[1]
         assert not any(psutil.pid_exists(pid) for pid in before[1])
+
+
+def test_a_database_that_is_away_for_a_while_gets_what_waited_and_its_tables_are_read_again(folder, postgresql_server):
+    with TiledServer(folder), closing(RunWriter(folder, folder / "journal")) as writer:
+        first, second = run_documents(3), run_documents(3)
+        for name, document in first:
+            writer(name, document)
+        assert writer.flush(30)
+        postgresql_server.stop()
+        try:
+            for name, document in second:
+                writer(name, document)
+            wait_until(lambda: bool(writer.trouble), what="the writer says that it can't store")
+        finally:
+            postgresql_server.start()
+        assert writer.flush(60)
+        for documents in (first, second):
+            with opened(folder) as catalog:
+                counts = catalog[documents[0][1]["uid"]]["primary"].read()["counts"]
+                assert counts.shape == (3, 4)
 
 
 def test_msc_tiled_refuses_what_can_not_be(tmp_path, capsys):
