@@ -24,6 +24,7 @@ _REFERENCES = ("run_start", "descriptor", "stream_resource", "resource")
 _SYNC_S = 1.0
 _LOOK_S = 0.05
 _RESTART_S = 1.0
+_LOOKED_AT = 100
 
 
 class JournalError(OSError):
@@ -99,7 +100,11 @@ class RunWriter:
         self._refused: set[str] = set()
         self._runs: dict[str, _Run] = {}
         """By the uid of every document that others refer to: start, descriptor, resource."""
-        self._all: list[_Run] = []
+        self._open: list[_Run] = []
+        """Whose journal may grow, or is not on the disk yet: few, however many wait for the catalogue."""
+        self._unstored: dict[str, _Run] = {}
+        """By uid: not in the catalogue, as far as is known."""
+        self._look_at = _LOOKED_AT
         self._journal_full = False
         self._process = self._spawn()
         self._threads = [
@@ -114,7 +119,8 @@ class RunWriter:
     def pending(self) -> int:
         """Documents not yet in the catalogue."""
         with self._changed:
-            return sum(run.pending for run in self._all)
+            self._forget_stored()
+            return sum(run.pending for run in self._unstored.values())
 
     def __call__(self, name: str, doc: dict[str, Any]) -> None:
         """Take a document.
@@ -149,7 +155,8 @@ class RunWriter:
     def waiting(self) -> int:
         """Runs that are not, or not wholly, in the catalogue yet."""
         with self._changed:
-            return sum(run.pending > 0 for run in self._all)
+            self._forget_stored()
+            return sum(run.pending > 0 for run in self._unstored.values())
 
     def flush(self, timeout: float = 60.0) -> bool:
         """Wait until all documents are in the catalogue; False when `timeout` seconds were not enough."""
@@ -182,7 +189,7 @@ class RunWriter:
 
     def _left_behind(self) -> int:
         with self._changed:
-            own = {run.journal.path for run in self._all}
+            own = {run.journal.path for run in (*self._open, *self._unstored.values())}
         left = 0
         for path in journals(self.folder):
             with suppress(FileNotFoundError):  # stored meanwhile
@@ -210,18 +217,18 @@ class RunWriter:
         listen.join()
         if process.stdout is not None:
             process.stdout.close()
-        left = {run.uid for run in self._all if run.pending}
+        left = self.waiting
         if left:
             logger.warning(
                 "%d runs are not in the catalogue yet and stay in %s; the next session, or msc replay, brings them in",
-                len(left), self.folder,
+                left, self.folder,
             )  # fmt: skip
 
     # -- the caller's side
 
     def _start(self, uid: str, line: bytes) -> None:
         try:
-            for run in self._all:
+            for run in self._open:
                 run.catch_up()
             run = _Run(self.folder, uid)
             run.append(line)
@@ -232,7 +239,15 @@ class RunWriter:
                 "of this run. Make room, then go on"
             ) from error
         self._runs[uid] = run
-        self._all.append(run)
+        self._open.append(run)
+        self._unstored[uid] = run
+        if len(self._unstored) > self._look_at:
+            self._forget_stored()
+            self._look_at = 2 * len(self._unstored) + _LOOKED_AT
+
+    def _forget_stored(self) -> None:
+        """Forget the runs that another process has stored: it tells its own parent."""
+        self._unstored = {uid: run for uid, run in self._unstored.items() if run.pending or not run.stopped}
 
     def _run_of(self, name: str, doc: dict[str, Any]) -> _Run | None:
         refers_to = next((doc[key] for key in _REFERENCES if key in doc), "")
@@ -277,10 +292,10 @@ class RunWriter:
         closing = False
         while not closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or any(run.is_over for run in self._all), _SYNC_S)
+                self._changed.wait_for(lambda: self._closing or any(run.is_over for run in self._open), _SYNC_S)
                 closing = self._closing
-                self._all = [run for run in self._all if run.pending or not run.stopped or not run.journal.closed]
-                runs = list(self._all)
+                self._open = [run for run in self._open if not run.journal.closed]
+                runs = list(self._open)
                 self._catch_up(runs)
             for run in runs:
                 if closing:
@@ -328,9 +343,11 @@ class RunWriter:
             return
         with self._changed:
             if "run" in said:
-                for run in self._all:
-                    if run.uid == said["run"]:
-                        run.stored, run.done = said["stored"], said["done"]
+                run = self._unstored.get(said["run"])
+                if run is not None:
+                    run.stored, run.done = said["stored"], said["done"]
+                if said["done"]:
+                    self._unstored.pop(said["run"], None)
                 self._changed.notify_all()
                 return
             self.trouble = said.get("trouble", "")
