@@ -10,6 +10,7 @@ With PostgreSQL several server processes share the work; DuckDB lets one process
 
 import json
 import tomllib
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -138,6 +139,8 @@ def _create_in_postgresql(uri: str) -> None:
 def _initialize(uri: str) -> None:
     from tiled.commandline._catalog import init
 
-    with redirect_stderr(StringIO()), ThreadPoolExecutor(1) as executor:
+    with redirect_stderr(StringIO()), ThreadPoolExecutor(1) as executor, warnings.catch_warnings():
+        # Alembic's, on a setting that is Tiled's to make.
+        warnings.filterwarnings("ignore", "No path_separator found", DeprecationWarning)
         # In a thread of its own: it runs an event loop, and a notebook's main thread has one already.
         executor.submit(init, uri, if_not_exists=True).result()
