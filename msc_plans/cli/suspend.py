@@ -4,7 +4,7 @@ from typing import Any
 
 import bluesky.preprocessors as bpp
 from bluesky.suspenders import SuspendCeil, SuspenderBase, SuspendFloor
-from bluesky.utils import Msg, MsgGenerator
+from bluesky.utils import Msg, MsgGenerator, ensure_generator
 from ophyd import EpicsSignalRO
 
 from msc_plans.plan_stubs import UNSUSPENDED
@@ -37,20 +37,34 @@ class Suspending:
         """Wrap a plan."""
         if not self.suspenders or getattr(plan, "__name__", "") in NEVER_SUSPENDED:
             return plan
-        return bpp.suspend_wrapper(bpp.plan_mutator(plan, self._release), self.suspenders)
+        return bpp.suspend_wrapper(self._releasing(ensure_generator(plan)), self.suspenders)
 
-    def _release(self, msg: Msg) -> tuple[MsgGenerator[Any] | None, MsgGenerator[Any] | None]:
-        """Take the suspenders away where a plan asks for it."""
-        if msg.command != "null" or msg.args != (UNSUSPENDED,):
-            return None, None
+    def _releasing(self, plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        """Pass the messages of a plan on, and take the suspenders away where it asks for it.
 
-        def released() -> MsgGenerator[Any]:
-            for suspender in self.suspenders:
-                yield Msg("remove_suspender", None, suspender)
-            # an abort while the plan was suspended leaves it so that a pause would lose what it interrupts
-            yield Msg("rewindable", None, True)
+        Not `plan_mutator`: that keeps every message until the plan's end, 40 kB for each condition of a campaign.
+        """
+        answer: Any = None
+        raised: Exception | None = None
+        while True:
+            try:
+                msg = plan.send(answer) if raised is None else plan.throw(raised)
+            except StopIteration as end:
+                return end.value
+            answer = raised = None
+            try:
+                if msg.command == "null" and msg.args == (UNSUSPENDED,):
+                    yield from self._release()
+                else:
+                    answer = yield msg
+            except Exception as error:  # noqa: BLE001  it is the plan's to deal with
+                raised = error
 
-        return released(), None
+    def _release(self) -> MsgGenerator[None]:
+        for suspender in self.suspenders:
+            yield Msg("remove_suspender", None, suspender)
+        # an abort while the plan was suspended leaves it so that a pause would lose what it interrupts
+        yield Msg("rewindable", None, True)
 
 
 def _suspender(told: Suspender, settings: Settings) -> SuspenderBase:

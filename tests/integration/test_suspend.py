@@ -1,10 +1,11 @@
 """Suspenders on the soft IOC: a plan waits while the ring has no beam, and nothing keeps the reactor from safety."""
 
+import gc
 import threading
 
 import bluesky.plan_stubs as bps
 import pytest
-from bluesky.utils import RunEngineInterrupted
+from bluesky.utils import Msg, RunEngineInterrupted
 from ophyd import EpicsSignal, Signal
 
 from msc_plans.cli.suspend import Suspending
@@ -132,6 +133,22 @@ def test_each_suspender_of_the_settings_holds_a_plan_and_says_why(RE, monkeypatc
     RE(plan())
     thread.join()
     assert seen == ["suspended", "measured"]
+
+
+def test_messages_of_a_long_plan_are_not_kept(RE, monkeypatch):
+    told = Settings().suspenders[0]
+    monkeypatch.setattr("msc_plans.cli.suspend.EpicsSignalRO", lambda *_, **__: Signal(name=told.pv, value=100.0))
+    RE.preprocessors.append(Suspending(Settings(suspenders=[told])))
+    alive = []
+
+    def plan():
+        for _ in range(500):
+            yield from bps.checkpoint()
+            yield from bps.null()
+        alive.append(sum(isinstance(one, Msg) for one in gc.get_objects()))
+
+    RE(plan())
+    assert alive[0] < 100
 
 
 def test_nothing_holds_up_what_makes_the_reactor_safe(ready, reactor, spectrometer, beam):
