@@ -49,6 +49,8 @@ class Journal:
         The file can't be made: disk full, or no right to write.
     """
 
+    __slots__ = ("_descriptor", "_dirty", "_end", "path")
+
     def __init__(self, folder: Path, uid: str):
         self.path = folder / f"{quote(uid, safe='')}.jsonl"
         self._dirty = False

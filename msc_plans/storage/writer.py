@@ -34,6 +34,9 @@ class JournalError(OSError):
 class _Run:
     """One run: its journal, what could not be written to it yet, and how much of it is in the catalogue."""
 
+    # after a long outage there are thousands
+    __slots__ = ("done", "emitted", "journal", "stopped", "stored", "uid", "waiting")
+
     def __init__(self, folder: Path, uid: str) -> None:
         self.uid = uid
         self.waiting: list[bytes] = []
