@@ -15,6 +15,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from msc_plans.cli import CommandError
 from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
@@ -126,14 +127,19 @@ def reprocess(
     begun = _any_of(catalog, job.uid)
     missing = _missing(catalog, raw, job.uid, progress) if begun else iter(raw.keys().page_size(_PAGE))
 
-    def submitted(number: int) -> list[Any]:
-        return [client.submit(reprocess_run, job, uid, pure=False) for uid in islice(missing, number)]
+    uid_of: dict[str, str] = {}
+
+    def submitted(number: int) -> Iterator[Any]:
+        for uid in islice(missing, number):
+            future = client.submit(reprocess_run, job, uid, pure=False)
+            uid_of[future.key] = uid
+            yield future
 
     in_flight = _AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     with tqdm(total=len(raw), unit="run", desc="reprocess", disable=None, file=sys.stderr) as bar:
-        running = as_completed(submitted(in_flight))
+        running = as_completed(list(submitted(in_flight)))
         for future in running:
-            answer = _answer(future)
+            answer = _answer(future, uid_of.pop(future.key))
             future.release()
             if answer.away:
                 raise CommandError(
@@ -147,11 +153,10 @@ def reprocess(
     return progress
 
 
-def _answer(future: Any) -> Answer:
-    raw_uid = "a run"
+def _answer(future: Any, raw_uid: str) -> Answer:
     try:
         return future.result()
-    except Exception as error:  # noqa: BLE001 - of the store, of a file, or the worker's death
+    except Exception as error:  # noqa: BLE001 - of Dask, where workers die of this run
         return Answer(raw_uid, failures=(f"{type(error).__name__}: {' '.join(str(error).split())}",))
 
 
@@ -195,7 +200,9 @@ def _missing(catalog: Any, raw: Any, job_uid: str, progress: Progress) -> Iterat
 def _served(where: str) -> Iterator[tuple[str, str | None]]:
     """Give URI and key of the server on a store; one is started on a folder that has none."""
     if is_uri(where):
-        yield where, None
+        parts = urlsplit(where)
+        (key,) = parse_qs(parts.query).get("api_key", [None])
+        yield urlunsplit(parts._replace(query="")), key
         return
     from msc_plans.storage import PortBusyError, ServerError, StoreBusyError, TiledServer, read_api_key
     from msc_plans.storage.database import holds_store

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -31,7 +31,7 @@ class Job:
 
     uri: str
     """Of the Tiled server."""
-    api_key: str | None
+    api_key: str | None = field(repr=False)  # Dask logs what a task that fails was given
     """Of the server; None: from the worker's environment."""
     optics: str
     """The settings of the optical cell, as JSON."""

@@ -57,7 +57,7 @@ def test_a_process_that_dies_is_replaced_and_what_is_written_meanwhile_is_stored
     with opened(folder) as catalog:  # without a server
         assert [run.metadata["start"]["uid"] for run in catalog.values()] == [first, second]
         reports = [verify(catalog, journal) for journal in stored_journals(folder / "journal")]
-        assert [(report.uid, report.problems) for report in reports] == [(first, []), (second, [])]
+        assert {report.uid: report.problems for report in reports} == {first: [], second: []}
         assert catalog[second]["primary"].read()["counts"].shape == (5, 4)
 
 

@@ -317,7 +317,9 @@ def test_another_version_setting_or_label_is_another_job():
         Job("http://a", None, job.optics, "spectrometer", "saxs", "0.1.0", "again"),
     ]
     assert len({one.uid for one in (job, *others)}) == 4
-    assert Job("http://b", "key", job.optics, "spectrometer", "saxs", "0.1.0").uid == job.uid
+    elsewhere = Job("http://b", "a key", job.optics, "spectrometer", "saxs", "0.1.0")
+    assert elsewhere.uid == job.uid
+    assert "a key" not in repr(elsewhere), "Dask logs it"
 
 
 @pytest.mark.long
