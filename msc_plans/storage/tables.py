@@ -21,23 +21,7 @@ def share_tables() -> None:
 
 
 def _pool(self: Any) -> Any:
-    from sqlalchemy import event
     from sqlalchemy.pool import QueuePool
 
     # pool_size and max_overflow are 1 and 0 for DuckDB
-    pool = QueuePool(self._adbc_connection.adbc_clone, pool_size=5, max_overflow=10)
-    if self.dialect == "postgresql":
-        event.listen(pool, "checkout", _answers)
-    return pool
-
-
-def _answers(connection: Any, *_: Any) -> None:
-    """Let the pool replace a connection whose server was started anew: Tiled would use it for ever."""
-    from sqlalchemy.exc import DisconnectionError
-
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchall()
-    except Exception as error:  # of the driver, which has many
-        raise DisconnectionError("the database was away") from error
+    return QueuePool(self._adbc_connection.adbc_clone, pool_size=5, max_overflow=10)
