@@ -70,7 +70,10 @@ class Frames:
 
         Resources outlive their run: a detector that is staged once for several names its file only in the first.
         """
-        if name == "resource":
+        if name == "descriptor":
+            # of a run that is read once more: its frames are promised once more
+            self._streamed.pop(document["uid"], None)
+        elif name == "resource":
             path = Path(document["root"]) / document["resource_path"]
             options = document["resource_kwargs"]
             self._keep(document["uid"], path, options.get("dataset", _DATASET), options.get("frame_per_point", 1))

@@ -186,6 +186,18 @@ def test_a_damaged_file_of_frames_is_named_at_once(tmp_path):
         read_frames(path)
 
 
+@pytest.mark.parametrize("kind", ["datum", "stream"])
+def test_a_run_that_is_read_once_more_gives_the_same(callback, published, tmp_path, kind):
+    documents = []
+    uid = Station(lambda *item: documents.append(item), tmp_path).run([frame_of(dispersion, 1)], kind=kind)
+    for _ in range(2):
+        for name, document in documents:
+            callback(name, document)
+        callback.forget(uid)
+    (_, once), (_, again) = analyses(published, "saxs")
+    np.testing.assert_equal(again, once)
+
+
 def test_frames_of_a_file_that_is_still_written_are_read(tmp_path):
     path = tmp_path / "open.h5"
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
