@@ -14,7 +14,6 @@ from .confine import confine_files
 from .database import Database, create_database, read_database, write_database
 from .dependants import remember_dependants
 from .lock import Holder, StoreLock
-from .lookup import look_up_at_once
 from .processes import end_with, keep_running
 from .server import HOST, listen
 from .tables import share_tables
@@ -69,7 +68,6 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     create_database(folder)
     confine_files()
     share_tables()
-    look_up_at_once()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def work() -> int:
