@@ -209,13 +209,15 @@ def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any
     state.setdefault("identical", []).append(identical(folder, few))
 
 
-def part_in_postgresql(size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
-    """The same on a store in PostgreSQL that two processes serve."""
+def part_in_postgresql(size: Size, chunks: int, state: dict[str, Any]) -> None:
+    """The same on a store in PostgreSQL that two processes serve, made for this part alone."""
+    alone = replace(size, templates=2, runs=40, reprocessed=size.reprocessed // chunks, memory=0)
     with tempfile.TemporaryDirectory() as name, postgresql() as server:
         folder = Path(name)
         write_database(folder, Database(server.uri, processes=2))
-        prepare(folder, replace(size, templates=2, runs=40, memory=0), chunks)
-        part(folder, size, chunk, chunks, state)
+        prepare(folder, alone, 1)
+        say("in PostgreSQL:")
+        part(folder, alone, 0, 1, state)
 
 
 def speed_up(state: dict[str, Any]) -> float:
@@ -259,7 +261,7 @@ def main() -> int:
         state = dict[str, Any]({**prepare(folder, FULL, chunks), **search_times(folder, 3, 9)})
     stores = {name: state.setdefault(name, {}) for name in ("embedded", "postgresql")}
     part(folder, FULL, chunk - 1, chunks, stores["embedded"])
-    part_in_postgresql(FULL, chunk - 1, chunks, stores["postgresql"])
+    part_in_postgresql(FULL, chunks, stores["postgresql"])
     keep(folder, "figures", state)
     if chunk < chunks:
         return 0

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from msc_plans.cli import CommandError
-from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
+from msc_plans.cli.reprocess_worker import Answer, Job, in_words, last_uid, reprocess_run
 from msc_plans.cli.runs import add_search_arguments, wanted
 from msc_plans.cli.store import add_store_argument, is_uri, opened_store, store_of
 
@@ -157,7 +157,7 @@ def _answer(future: Any, raw_uid: str) -> Answer:
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - of Dask, where workers die of this run
-        return Answer(raw_uid, failures=(f"{type(error).__name__}: {' '.join(str(error).split())}",))
+        return Answer(raw_uid, failures=(in_words(error),))
 
 
 def _count(answer: Answer, progress: Progress) -> None:

@@ -10,19 +10,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from msc_plans.storage.ingest import tiled_writer
+from msc_plans.storage.ingest import Wait, tiled_writer
 
 if TYPE_CHECKING:
     from msc_plans.analysis.curve import ScatteringCurve
 
-__all__ = ["Answer", "Job", "last_uid", "reprocess_run"]
+__all__ = ["Answer", "Job", "in_words", "last_uid", "reprocess_run"]
 
 Document = tuple[str, dict[str, Any]]
 
 _BACKGROUNDS_KEPT = 32
 _TRIES = 3
 _AWAY_S = 60.0
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,19 @@ def reprocess_run(job: Job, raw_uid: str) -> Answer:
     """
     from httpx import TransportError
 
-    began, wait, tries = time.monotonic(), _FIRST_WAIT_S, 0
+    began, wait, tries = time.monotonic(), Wait(), 0
     while True:
         try:
             return _worker(job).reprocess(raw_uid)
         except TransportError as error:
             if time.monotonic() - began > _AWAY_S:
-                return Answer(raw_uid, away=_in_words(error))
+                return Answer(raw_uid, away=in_words(error))
         except Exception as error:  # noqa: BLE001  of the store or a file; a server that dies gives many kinds
             tries += 1
             if tries == _TRIES:
-                return Answer(raw_uid, failures=(_in_words(error),))
-        threading.Event().wait(wait)
-        wait = min(2 * wait, _LONGEST_WAIT_S)
+                return Answer(raw_uid, failures=(in_words(error),))
+        wait.longer()
+        threading.Event().wait(wait.seconds)
 
 
 def _worker(job: Job) -> "_Worker":
@@ -108,7 +107,8 @@ def _worker(job: Job) -> "_Worker":
     return worker
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """Return an error's kind and message in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

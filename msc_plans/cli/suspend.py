@@ -42,7 +42,7 @@ class Suspending:
     def _releasing(self, plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
         """Pass the messages of a plan on, and take the suspenders away where it asks for it.
 
-        Not `plan_mutator`: that keeps every message until the plan's end, 40 kB for each condition of a campaign.
+        Not `plan_mutator`: that keeps every message until the plan's end, 39 for each condition of a campaign.
         """
         answer: Any = None
         raised: Exception | None = None

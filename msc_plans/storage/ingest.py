@@ -12,7 +12,7 @@ from .checksums import write_checksums
 from .client import close_catalog
 from .journal import Document, archive, is_written, journals, parse_line
 
-__all__ = ["Ingest", "tiled_writer"]
+__all__ = ["Ingest", "Wait", "tiled_writer"]
 
 _CHUNK = 4_000_000
 _ABANDONED_AFTER_S = 1.0
@@ -20,18 +20,20 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 5.0
 
 
 @dataclass
-class _Wait:
+class Wait:
     """When something that failed is tried again: after 0.5 s, and twice as long after each failure, up to 5 s."""
 
     seconds: float = 0.0
     until: float = 0.0
 
     def longer(self) -> None:
+        """Note a failure."""
         self.seconds = min(max(2 * self.seconds, _FIRST_WAIT_S), _LONGEST_WAIT_S)
         self.until = time.monotonic() + self.seconds
 
     @property
     def over(self) -> bool:
+        """Whether it may be tried again."""
         return time.monotonic() >= self.until
 
 
@@ -47,7 +49,7 @@ class _Run:
     stored: int = 0
     stopped: bool = False
     quiet_since: float = field(default_factory=time.monotonic)
-    wait: _Wait = field(default_factory=_Wait)
+    wait: Wait = field(default_factory=Wait)
     tiled: Any = None
     resources: list[Document] = field(default_factory=list)
 
@@ -111,7 +113,7 @@ class Ingest:
         self._connect = connect
         self._tell = tell
         self._catalog: Any = None
-        self._wait = _Wait()
+        self._wait = Wait()
         self._runs: dict[Path, _Run] = {}
         self._first_look = True
 
@@ -205,7 +207,7 @@ class Ingest:
         run.again()
         run.wait.longer()
         self.close()
-        self._wait = _Wait()
+        self._wait = Wait()
 
     def _trouble(self, text: str) -> None:
         if not self.troubled:
@@ -215,7 +217,7 @@ class Ingest:
     def _fine(self) -> None:
         if self.troubled and not any(run.wait.seconds for run in self._runs.values()):
             self.troubled = False
-            self._wait = _Wait()
+            self._wait = Wait()
             self._tell({"fine": "all runs are in the catalogue again"})
 
 

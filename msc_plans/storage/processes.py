@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
@@ -64,8 +63,7 @@ def keep_running(number: int, work: Callable[[], int], parent: int = 0) -> int:
     def one() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_with(here)
-        with suppress(KeyboardInterrupt):
-            sys.exit(work())
+        sys.exit(work())
 
     def start() -> ForkProcess:
         process = ForkProcess(target=one)
@@ -82,10 +80,10 @@ def keep_running(number: int, work: Callable[[], int], parent: int = 0) -> int:
     while not ended and not code and (not parent or os.getppid() == parent):
         wait([process.sentinel for process in running], timeout=_LOOK_S)
         dead = [process for process in running if not process.is_alive()]
-        code = max((process.exitcode or 0 for process in dead), default=0)
-        if dead and not ended and code <= 0:
+        # of one that a signal ended it is negative
+        code = max((0, *(process.exitcode or 0 for process in dead)))
+        if dead and not ended and not code:
             threading.Event().wait(_RESTART_S)
-            code = 0
             running = [start() if process in dead else process for process in running]
     for process in running:
         process.terminate()

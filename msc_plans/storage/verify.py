@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .checksums import frame_files, read_checksums, sha256
+from .ingest import tiled_writer
 from .journal import Document, read_journal
 from .runs import in_order
 
@@ -67,15 +68,13 @@ def replay(catalog: Any, journal: Path) -> bool:
     ValueError
         The journal can't be read.
     """
-    from bluesky_tiled_plugins import TiledWriter
-
     documents = read_journal(journal)
     uid = documents[0][1]["uid"]
     if uid in catalog:
         if catalog[uid].metadata.get("stop") or documents[-1][0] != "stop":
             return False
         catalog.delete_contents(uid, recursive=True, external_only=False)
-    write = TiledWriter(catalog, batch_size=10_000 if documents[-1][0] == "stop" else 1, max_array_size=0)
+    write = tiled_writer(catalog, live=documents[-1][0] != "stop")
     for name, doc in documents:
         write(name, doc)
     return True

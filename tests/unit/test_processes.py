@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+
+from tests.conftest import wait_until
 
 PROGRAM = """
 import os, signal, sys
@@ -43,12 +44,15 @@ def pids(process, number):
     return [int(process.stdout.readline()) for _ in range(number)]
 
 
-def gone(*numbers, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in numbers):
-        if time.monotonic() > deadline:
-            return False
-    return True
+def running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def all_end(*numbers):
+    wait_until(lambda: not any(running(pid) for pid in numbers), seconds=10, what=f"the end of {numbers}")
 
 
 def test_one_that_dies_is_replaced_and_all_end_with_the_one_that_keeps_them(start):
@@ -56,18 +60,27 @@ def test_one_that_dies_is_replaced_and_all_end_with_the_one_that_keeps_them(star
     first, second = pids(process, 2)
     os.kill(first, signal.SIGKILL)
     (third,) = pids(process, 1)
-    assert gone(first)
-    assert not gone(second, third, seconds=0.0)
+    all_end(first)
+    assert running(second)
+    assert running(third)
     process.terminate()
     assert process.wait(10) == 0
-    assert gone(second, third)
+    all_end(second, third)
+
+
+def test_a_signal_to_all_of_them_is_no_failure(start):
+    process = start()
+    both = pids(process, 2)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(10) == 0
+    all_end(*both)
 
 
 def test_they_end_with_one_that_is_killed(start):
     process = start()
     both = pids(process, 2)
     process.kill()
-    assert gone(*both)
+    all_end(*both)
 
 
 def test_one_that_can_not_begin_ends_all_and_says_so(start):
@@ -82,4 +95,4 @@ def test_ctrl_c_is_one(start):
     _, error = process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
     assert error.count("Traceback") == 1, "of the one that keeps them, as of any program"
-    assert gone(*both)
+    all_end(*both)
