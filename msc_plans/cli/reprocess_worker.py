@@ -3,14 +3,14 @@
 import json
 import threading
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from msc_plans.storage.ingest import Wait, tiled_writer
+from msc_plans.storage.ingest import Wait
+from msc_plans.storage.whole import make_room, tiled_writer
 
 if TYPE_CHECKING:
     from msc_plans.analysis.curve import ScatteringCurve
@@ -22,6 +22,7 @@ Document = tuple[str, dict[str, Any]]
 _BACKGROUNDS_KEPT = 32
 _TRIES = 3
 _AWAY_S = 60.0
+_ANOTHERS_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -77,24 +78,44 @@ def last_uid(job_uid: str, raw_uid: str) -> str:
 def reprocess_run(job: Job, raw_uid: str) -> Answer:
     """Read a raw run, analyse it as live and store what comes of it; what can't be analysed is a failure in the answer.
 
-    What is stored already stays. While the store's server is away, as when it is started anew, it is tried again for a
-    minute.
+    What is stored already stays. While the store's server is away, as when it is started anew, or can't reach its
+    database, it is tried again for a minute.
     """
-    from httpx import TransportError
-
     began, wait, tries = time.monotonic(), Wait(), 0
     while True:
         try:
             return _worker(job).reprocess(raw_uid)
-        except TransportError as error:
-            if time.monotonic() - began > _AWAY_S:
-                return Answer(raw_uid, away=in_words(error))
         except Exception as error:  # noqa: BLE001  of the store or a file; a server that dies gives many kinds
-            tries += 1
+            if not _is_away(error):
+                tries += 1
+            elif time.monotonic() - began > _AWAY_S:
+                if _stays_away(job):
+                    return Answer(raw_uid, away=in_words(error))
+                tries = _TRIES  # it is this run alone
             if tries == _TRIES:
                 return Answer(raw_uid, failures=(in_words(error),))
         wait.longer()
         threading.Event().wait(wait.seconds)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether a server is not there, or is there without its database or a disk that it can write to."""
+    import httpx
+
+    failed = (
+        isinstance(error, httpx.HTTPStatusError) and error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    )
+    return failed or isinstance(error, httpx.TransportError)
+
+
+def _stays_away(job: Job) -> bool:
+    """Whether the store can't be asked, or written to: what it does to one run it will do to all."""
+    try:
+        return not _worker(job).may_go_on()
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        return True
 
 
 def _worker(job: Job) -> "_Worker":
@@ -129,9 +150,6 @@ class _Worker:
         self.job = job
         self._catalog = open_catalog(job.uri, job.api_key)
         limit_retries()
-        # event_model gives a warning, with a guess at the reason, where the store does not take a start document; that
-        # run's descriptor fails then
-        warnings.filterwarnings("ignore", message="The callback <bluesky_tiled_plugins", category=UserWarning)
         self._writer = tiled_writer(self._catalog)
         self._published: list[Document] = []
         _, self._callbacks = make_analyses(
@@ -142,6 +160,8 @@ class _Worker:
             background=self._background,
         )
         self._live = LiveAnalysis(self._callbacks)
+        self._unread: Exception | None = None
+        self._storing = False
         self._backgrounds: OrderedDict[str, ScatteringCurve] = OrderedDict()
         self._integrate = SaxsCallback(
             SaxsSettings(job.saxs), [], [lambda name, start, curve: self._backgrounds.update({start["uid"]: curve})]
@@ -154,17 +174,22 @@ class _Worker:
 
     def reprocess(self, raw_uid: str) -> Answer:
         self._published.clear()
+        self._unread, self._storing = None, False
         for name, document in self._read(raw_uid):
             self._live(name, document)
         for callback in self._callbacks:
             callback.forget(raw_uid)
+        if self._unread is not None:
+            raise self._unread
         documents, failures = _of_job(self.job.uid, raw_uid, self._published)
         return Answer(raw_uid, self._store(documents), failures, empty=not documents and not failures)
 
     def _store(self, documents: Sequence[Document]) -> int:
         if not documents:
             return 0
-        whole = self._make_room([document["uid"] for name, document in documents if name == "start"])
+        self._storing = True
+        uids = [document["uid"] for name, document in documents if name == "start"]
+        whole = make_room(self._catalog, uids, _ANOTHERS_S)
         stored, current = 0, ""
         try:
             for name, document in documents:
@@ -173,21 +198,9 @@ class _Worker:
                     self._writer(name, document)
                     stored += name == "start"
         except BaseException:
-            self._writer = tiled_writer(self._catalog)  # it would take the same run, begun anew, for another
+            self._writer = tiled_writer(self._catalog)
             raise
         return stored
-
-    def _make_room(self, uids: Sequence[str]) -> set[str]:
-        """Delete the runs that are there in part; returns the uids of those that are whole."""
-        from msc_plans.storage.search import runs_by_uid
-
-        whole: set[str] = set()
-        for uid, run in runs_by_uid(self._catalog, uids).items():
-            if run.metadata.get("stop"):
-                whole.add(uid)
-            else:
-                self._catalog.delete_contents(uid, recursive=True, external_only=False)
-        return whole
 
     def _read(self, uid: str) -> list[Document]:
         from msc_plans.storage.runs import documents
@@ -195,12 +208,21 @@ class _Worker:
         return list(documents(self._catalog[uid]))
 
     def _background(self, uid: str) -> "ScatteringCurve | None":
-        if uid not in self._backgrounds and uid in self._catalog:
-            self._integrate.replay(self._read(uid))
-            self._integrate.forget(uid)
-            while len(self._backgrounds) > _BACKGROUNDS_KEPT:
-                self._backgrounds.popitem(last=False)
+        try:
+            if uid not in self._backgrounds and uid in self._catalog:
+                self._integrate.replay(self._read(uid))
+                self._integrate.forget(uid)
+        except Exception as error:
+            self._unread = error  # the callback takes it for a failure of the analysis
+            raise
+        while len(self._backgrounds) > _BACKGROUNDS_KEPT:
+            self._backgrounds.popitem(last=False)
         return self._backgrounds.get(uid)
+
+    def may_go_on(self) -> bool:
+        """Whether what failed last was reading; raises where the store can't be asked at all."""
+        self._catalog.keys()[:1]
+        return not self._storing
 
 
 def _of_job(job_uid: str, raw_uid: str, published: Sequence[Document]) -> tuple[list[Document], tuple[str, ...]]:

@@ -11,8 +11,9 @@ from typing import Any
 from .checksums import write_checksums
 from .client import close_catalog
 from .journal import Document, archive, is_written, journals, parse_line
+from .whole import make_room, tiled_writer
 
-__all__ = ["Ingest", "Wait", "tiled_writer"]
+__all__ = ["Ingest", "Wait"]
 
 _CHUNK = 4_000_000
 _ABANDONED_AFTER_S = 1.0
@@ -188,11 +189,9 @@ class Ingest:
 
     def _begin(self, run: _Run) -> bool:
         """Make ready for a run's documents; False where the catalogue has it whole."""
-        if not run.first_try and run.uid in self._catalog:
-            if self._catalog[run.uid].metadata.get("stop"):
-                run.stopped = True
-                return False
-            self._catalog.delete_contents(run.uid, recursive=True, external_only=False)
+        if not run.first_try and make_room(self._catalog, [run.uid]):
+            run.stopped = True
+            return False
         run.tiled = tiled_writer(self._catalog, live=not run.ended)
         return True
 
@@ -219,23 +218,6 @@ class Ingest:
             self.troubled = False
             self._wait = Wait()
             self._tell({"fine": "all runs are in the catalogue again"})
-
-
-def tiled_writer(catalog: Any, *, live: bool = False) -> Any:
-    """Return the callback that writes a run's documents to a catalogue.
-
-    Parameters
-    ----------
-    catalog : CatalogOfBlueskyRuns
-        Of a server, or of an app in this process.
-    live : bool
-        The run is not over: each event is there for readers when it happens, not all of them when the run ends.
-    """
-    from bluesky_tiled_plugins import TiledWriter
-
-    # Short arrays, kept in tables by default, would be text in xarray (`run["primary"].read()`), and an empty one would
-    # not be taken.
-    return TiledWriter(catalog, batch_size=1 if live else 10_000, max_array_size=0)
 
 
 def _in_words(error: BaseException) -> str:

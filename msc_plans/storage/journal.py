@@ -49,17 +49,22 @@ class Journal:
         The file can't be made: disk full, or no right to write.
     """
 
-    __slots__ = ("_descriptor", "_dirty", "_end", "path")
+    __slots__ = ("_descriptor", "_dirty", "_end", "_folder", "_name")
 
     def __init__(self, folder: Path, uid: str):
-        self.path = folder / f"{quote(uid, safe='')}.jsonl"
+        self._folder, self._name = folder, f"{quote(uid, safe='')}.jsonl"
         self._dirty = False
         # Locked before it has its name, so that nobody takes it for one whose writer has died.
-        unfinished = folder / f"{self.path.name}.new"
+        unfinished = folder / f"{self._name}.new"
         self._descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         unfinished.rename(self.path)
         self._end = 0
+
+    @property
+    def path(self) -> Path:
+        """Of the file; made when asked for, as after a long outage thousands of journals wait."""
+        return self._folder / self._name
 
     @staticmethod
     def line(name: str, doc: dict[str, Any]) -> bytes:

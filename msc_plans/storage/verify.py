@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .checksums import frame_files, read_checksums, sha256
-from .ingest import tiled_writer
 from .journal import Document, read_journal
 from .runs import in_order
+from .whole import make_room, tiled_writer
 
 __all__ = ["Report", "replay", "verify"]
 
@@ -70,11 +70,11 @@ def replay(catalog: Any, journal: Path) -> bool:
     """
     documents = read_journal(journal)
     uid = documents[0][1]["uid"]
-    if uid in catalog:
-        if catalog[uid].metadata.get("stop") or documents[-1][0] != "stop":
-            return False
-        catalog.delete_contents(uid, recursive=True, external_only=False)
-    write = tiled_writer(catalog, live=documents[-1][0] != "stop")
+    over = documents[-1][0] == "stop"
+    # of a run that is not over the catalogue may have as much as the journal
+    if make_room(catalog, [uid]) if over else uid in catalog:
+        return False
+    write = tiled_writer(catalog, live=not over)
     for name, doc in documents:
         write(name, doc)
     return True

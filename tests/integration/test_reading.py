@@ -24,9 +24,9 @@ from msc_plans.cli.reprocess import Progress, _missing
 from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.settings import OpticsSettings
 from msc_plans.storage import RunWriter, TiledServer, close_catalog, open_catalog
-from msc_plans.storage.ingest import tiled_writer
 from msc_plans.storage.runs import documents, read_streams
 from msc_plans.storage.search import analyses_of, find_analyses, find_runs, newest, newest_raw, runs_by_uid
+from msc_plans.storage.whole import tiled_writer
 from tests.conftest import wait_until
 from tests.system.documentation import blocks
 from tests.unit.raw_runs import Station
@@ -362,9 +362,14 @@ def test_reprocess_is_interrupted_and_goes_on_until_each_run_is_done_once(tmp_pa
         )
         record = json.loads(again.stdout)
         assert (record["done"], record["analyses"], record["before"]) == (0, 0, 12)
+        pair = [
+            subprocess.Popen([*command[:-1], "1", "--label", "both"], env=environment, stdout=subprocess.DEVNULL)
+            for _ in range(2)
+        ]
+        assert [process.wait(timeout=300) for process in pair] == [0, 0]
         analyses = analyses_of(catalog, uids)
-        assert [len(analyses[uid]) for uid in uids] == [1] * 12
+        assert [len(analyses[uid]) for uid in uids] == [2] * 12
         assert all(run.metadata["stop"]["exit_status"] == "success" for runs in analyses.values() for run in runs)
-        assert_same_results(data_of(analyses[uids[0]][0]), data_of(analyses[uids[3]][0]))
+        assert_same_results(data_of(analyses[uids[0]][0]), data_of(analyses[uids[3]][1]))
         close_catalog(catalog)
     assert not [thread for thread in threading.enumerate() if "run-writer" in thread.name]

@@ -66,7 +66,11 @@ class MadeUpCatalog(dict):
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> MadeUpCatalog:
     made_up = MadeUpCatalog()
-    monkeypatch.setattr("bluesky_tiled_plugins.TiledWriter", lambda catalog, **_: catalog.write)
+    monkeypatch.setattr("msc_plans.storage.ingest.tiled_writer", lambda catalog, **_: catalog.write)
+    monkeypatch.setattr(
+        "msc_plans.storage.whole.runs_by_uid",
+        lambda catalog, uids: {uid: catalog[uid] for uid in uids if uid in catalog},
+    )
     monkeypatch.setattr("msc_plans.storage.ingest.close_catalog", lambda catalog: None)
     return made_up
 

@@ -1,0 +1,165 @@
+"""Runs stored whole and once, whatever the server, another command or this one does meanwhile."""
+
+import os
+import signal
+import threading
+
+import event_model
+import httpx
+import numpy as np
+import pytest
+from tiled.client.utils import ClientError
+
+from msc_plans.cli import reprocess_worker
+from msc_plans.cli.reprocess_worker import Answer, Job, reprocess_run
+from msc_plans.settings import OpticsSettings
+from msc_plans.storage import Ingest, RunWriter, TiledServer, close_catalog, open_catalog
+from msc_plans.storage.journal import Journal
+from msc_plans.storage.runs import read_streams
+from msc_plans.storage.search import analyses_of
+from msc_plans.storage.whole import make_room, tiled_writer
+from tests.conftest import wait_until
+from tests.unit.raw_runs import Station
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with TiledServer(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture
+def catalog(server):
+    client = open_catalog(server.uri, server.api_key)
+    yield client
+    close_catalog(client)
+
+
+@pytest.fixture(scope="module")
+def exposed(server):
+    """Uids of a background and of a sample that names it."""
+    writer = RunWriter(server.uri, server.folder / "journal", server.api_key)
+    station = Station(writer, server.folder / "frames")
+    frame = np.full((240, 200), 5, np.int32)
+    background = station.run([frame], purpose="background")
+    sample = station.run([3 * frame], background_uid=background)
+    assert writer.flush()
+    writer.close()
+    return background, sample
+
+
+@pytest.fixture(autouse=True)
+def retries(monkeypatch):
+    """Leave Tiled's retries as they were: a worker in this process limits them."""
+    from tiled.client import utils
+
+    for name in ("TILED_RETRY_ATTEMPTS", "TILED_RETRY_TIMEOUT"):
+        monkeypatch.setattr(utils, name, getattr(utils, name))
+
+
+def job_of(server, label):
+    optics = OpticsSettings(path_length_cm=0.1).model_dump_json()
+    return Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", label)
+
+
+def published(values):
+    run = event_model.compose_run(metadata={"purpose": "analysis"})
+    stream = run.compose_descriptor(
+        name="primary", data_keys={"value": {"source": "x", "dtype": "number", "shape": []}}
+    )
+    events = [stream.compose_event(data={"value": value}, timestamps={"value": 0.0}) for value in values]
+    documents = [("start", run.start_doc), ("descriptor", stream.descriptor_doc), *(("event", one) for one in events)]
+    return run.start_doc["uid"], [*documents, ("stop", run.compose_stop())]
+
+
+def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, tmp_path):
+    uid, documents = published([1.0, 2.0, 3.0])
+    journal = Journal(tmp_path, uid)
+    for name, document in documents:
+        journal.append(Journal.line(name, document))
+    journal.close()
+    lost, told = [], []
+
+    def connect():
+        client = open_catalog(server.uri, server.api_key)
+        patch = client.context.http_client.patch
+
+        def answer_lost_once(url, **kwargs):
+            answer = patch(url, **kwargs)
+            if "/table/" in str(url) and not lost:
+                lost.append(answer.status_code)
+                raise httpx.ReadError("the server is dead")
+            return answer
+
+        client.context.http_client.patch = answer_lost_once
+        return client
+
+    ingest = Ingest(tmp_path, connect, told.append)
+    wait_until(lambda: not ingest.step() and not ingest.left, what="the run")
+    ingest.close()
+    assert lost == [200]
+    assert [next(iter(one)) for one in told] == ["trouble", "fine", "run"]
+    assert list(catalog[uid]["primary"].read()["value"].values) == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_run_that_another_has_begun_is_left_to_it_unless_it_has_died(catalog, dead):
+    uid, documents = published([2.0])
+    write = tiled_writer(catalog)
+    for name, document in documents[:-1]:
+        write(name, document)
+    with pytest.raises(ClientError, match="409"):
+        tiled_writer(catalog)(*documents[0])
+    finish = threading.Timer(0.3, write, documents[-1])
+    if not dead:
+        finish.start()
+    whole = make_room(catalog, [uid, "no-such-run"], patience_s=1.0 if dead else 30.0)
+    if not dead:
+        finish.join()
+    assert whole == (set() if dead else {uid})
+    assert (uid in catalog) is not dead
+
+
+def test_a_server_killed_while_the_background_is_read_is_waited_for(server, catalog, exposed, monkeypatch):
+    background, sample = exposed
+    read = reprocess_worker._Worker._read
+    killed = []
+
+    def read_and_kill(worker, uid):
+        if uid == background and not killed:
+            killed.append(server.pid)
+            os.kill(server.pid, signal.SIGKILL)
+        return read(worker, uid)
+
+    monkeypatch.setattr(reprocess_worker._Worker, "_read", read_and_kill)
+    answer = reprocess_run(job_of(server, "killed"), sample)
+    assert killed
+    assert (answer.failures, answer.away) == ((), "")
+    (run,) = analyses_of(catalog, [sample])[sample]
+    assert answer == Answer(sample, 1)
+    assert run.metadata["start"]["settings"]["background_uid"] == background
+    assert "no background" not in str(read_streams(run)["primary"].data["warnings"])
+
+
+def test_a_store_that_fails_at_all_is_told_from_a_run_that_does(server, exposed, monkeypatch):
+    monkeypatch.setattr(reprocess_worker, "_AWAY_S", 0.6)
+    background, _ = exposed
+
+    def fails(*_):
+        request = httpx.Request("GET", server.uri)
+        raise httpx.HTTPStatusError("500 of the server", request=request, response=httpx.Response(500, request=request))
+
+    def refuses(name, document):
+        fails()
+
+    job = job_of(server, "one run")
+    with monkeypatch.context() as patched:
+        patched.setattr(reprocess_worker._Worker, "_read", fails)
+        assert reprocess_run(job, background).failures == ("HTTPStatusError: 500 of the server",)
+    with monkeypatch.context() as patched:
+        patched.setattr(reprocess_worker, "tiled_writer", lambda catalog: refuses)
+        assert reprocess_run(job_of(server, "full"), background).away == "HTTPStatusError: 500 of the server"
+    gone = job_of(server, "gone")
+    with TiledServer(server.folder.with_name("gone")) as other:
+        gone = Job(other.uri, other.api_key, gone.optics, "spectrometer", "saxs", "0.1.0")
+    assert reprocess_run(gone, background).away.startswith("ConnectError")
