@@ -64,6 +64,8 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     import uvicorn
     from tiled.server.app import build_app_from_config
 
+    from .accept import FairServer
+
     processes = read_database(folder).processes
     create_database(folder)
     confine_files()
@@ -86,7 +88,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
             # A client that kept its connection would keep its process, however idle the others are.
             headers=[("Connection", "close")] if processes > 1 else [],
         )
-        server = uvicorn.Server(config)
+        server = FairServer(config) if processes > 1 else uvicorn.Server(config)
         server.run(sockets=[listener])
         return 0 if server.started else _CAN_NOT_START
 

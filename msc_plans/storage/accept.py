@@ -1,0 +1,64 @@
+"""Several processes on one listening socket, of which an idle one takes the next connection."""
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+
+__all__ = ["FairServer"]
+
+_COURTESY_S = 0.002
+_FULL_S = 0.1
+
+
+class FairServer(uvicorn.Server):
+    """Leaves connections to other processes while it has one of its own, for 2 ms.
+
+    Whoever looks first gets a connection, and one that works looks often: two clients met at the same process, the
+    other one idle, for a third of their time.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; takes one socket, that listens."""
+        assert sockets is not None
+        await super().startup(sockets=[])
+        self._accepting = asyncio.create_task(self._accept(sockets[0]))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what `startup` began."""
+        self._accepting.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._accepting
+        await super().shutdown(sockets)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            await _readable(loop, listener)
+            if self.server_state.connections:
+                await asyncio.sleep(_COURTESY_S)
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue  # another process has it
+            except OSError:
+                await asyncio.sleep(_FULL_S)  # as with no file descriptor left
+                continue
+            with suppress(OSError):  # the client has gone
+                await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+    pending = asyncio.Event()
+    loop.add_reader(listener, pending.set)
+    try:
+        await pending.wait()
+    finally:
+        loop.remove_reader(listener)
