@@ -4,6 +4,7 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from .search import runs_by_uid
@@ -26,26 +27,32 @@ def tiled_writer(catalog: Any, *, live: bool = False) -> Any:
     live : bool
         The run is not over: each event is there for readers when it happens, not all of them when the run ends.
     """
+    # event_model, beside raising what the store says to a start document, warns with a guess at the reason
+    warnings.filterwarnings("ignore", message="The callback <bluesky_tiled_plugins", category=UserWarning)
+    # Short arrays, kept in tables by default, would be text in xarray (`run["primary"].read()`), and an empty one would
+    # not be taken.
+    return _once_writer()(catalog, batch_size=1 if live else 10_000, max_array_size=0)
+
+
+@cache
+def _once_writer() -> Any:
+    """TiledWriter that appends no row twice; made when it is needed, for Tiled takes a second to import."""
     from bluesky_tiled_plugins import TiledWriter
     from bluesky_tiled_plugins.writing.tiled_writer import RunNormalizer, _RunWriter
 
-    class OnceWriter(_RunWriter):
+    class OnceRunWriter(_RunWriter):
         def _append_with_retry(self, df_client: Any, table: Any, desc_name: str) -> None:
-            # A server that dies may have taken the rows already: appended again they would be there twice.
+            # a server that dies may have taken the rows already, and would take them again
             df_client.append_partition(0, table)
 
-    class Writer(TiledWriter):
+    class OnceWriter(TiledWriter):
         def _factory(self, name: str, doc: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-            # Short arrays, kept in tables by default, would be text in xarray (`run["primary"].read()`), and an empty
-            # one would not be taken.
-            run_writer = OnceWriter(self.client, batch_size=1 if live else 10_000, max_array_size=0)
+            writer = OnceRunWriter(self.client, batch_size=self._batch_size, max_array_size=self._max_array_size)
             normalizer = RunNormalizer()
-            normalizer.subscribe(run_writer)
+            normalizer.subscribe(writer)
             return [normalizer], []
 
-    # event_model, beside raising what the store says to a start document, warns with a guess at the reason
-    warnings.filterwarnings("ignore", message="The callback <bluesky_tiled_plugins", category=UserWarning)
-    return Writer(catalog)
+    return OnceWriter
 
 
 def make_room(catalog: Any, uids: Sequence[str], patience_s: float = 0.0) -> set[str]:
