@@ -249,8 +249,13 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": one_thread,
+        # what each worker did in each of the last 3600 s: a third of a megabyte a run, that nobody asks for
+        "distributed.worker.profile.enabled": False,
+    }
     with (
-        config.set({"distributed.nanny.pre-spawn-environ": one_thread}),
+        config.set(settings),
         _uninterrupted(),
     ):
         cluster = LocalCluster(
