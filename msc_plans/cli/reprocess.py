@@ -251,7 +251,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     settings = {
         "distributed.nanny.pre-spawn-environ": one_thread,
-        # what each worker did in each of the last 3600 s: a third of a megabyte a run, that nobody asks for
+        # what each worker did in each of the last 3600 s: up to a third of a megabyte a run, that nobody asks for
         "distributed.worker.profile.enabled": False,
     }
     with (

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import event_model
@@ -163,3 +165,16 @@ def test_a_store_that_fails_at_all_is_told_from_a_run_that_does(server, exposed,
     with TiledServer(server.folder.with_name("gone")) as other:
         gone = Job(other.uri, other.api_key, gone.optics, "spectrometer", "saxs", "0.1.0")
     assert reprocess_run(gone, background).away.startswith("ConnectError")
+
+
+def test_workers_on_this_machine_keep_nothing_of_each_second():
+    code = """
+from msc_plans.cli.reprocess import _cluster
+if __name__ == "__main__":
+    with _cluster(1, None) as client:
+        (kept,) = client.run(lambda dask_worker: sorted(dask_worker.periodic_callbacks)).values()
+    print(kept)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100).stdout
+    assert "heartbeat" in told
+    assert "profile" not in told

@@ -1,5 +1,6 @@
 """Servers that share a socket: an idle one takes what comes."""
 
+import asyncio
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,6 @@ class Slow:
 
     async def __call__(self, scope, receive, send):
         if scope["path"] == "/slow":
-            import asyncio
-
             self.busy += 1
             await asyncio.to_thread(self.go_on.wait)
         await send({"type": "http.response.start", "status": 200, "headers": []})
