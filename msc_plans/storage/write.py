@@ -31,15 +31,18 @@ def _tell(what: dict[str, Any]) -> None:
 
 
 def _wait_for_turn(folder: Path, ending: threading.Event) -> Any:
+    """Return the lock; None where another has it, and stores what is there, and this process is to end."""
     lock = (folder / "writer.lock").open("w")
-    while not ending.is_set():
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if ending.is_set():
+                lock.close()
+                return None
             ending.wait(4 * _LOOK_S)
         else:
             return lock
-    return None
 
 
 def work(folder: Path, where: str, ending: threading.Event) -> None:
@@ -64,6 +67,7 @@ def work(folder: Path, where: str, ending: threading.Event) -> None:
             if over:
                 threading.Event().wait(_LOOK_S)
     ingest.close()
+    lock.close()
 
 
 def main() -> None:

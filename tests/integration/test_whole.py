@@ -1,5 +1,6 @@
 """Runs stored whole and once, whatever the server, another command or this one does meanwhile."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from msc_plans.storage.journal import Journal
 from msc_plans.storage.runs import read_streams
 from msc_plans.storage.search import analyses_of
 from msc_plans.storage.whole import make_room, tiled_writer
+from msc_plans.storage.write import work
 from tests.conftest import wait_until
 from tests.unit.raw_runs import Station
 
@@ -102,6 +104,23 @@ def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, t
     assert lost == [200]
     assert [next(iter(one)) for one in told] == ["trouble", "fine", "run"]
     assert list(catalog[uid]["primary"].read()["value"].values) == [1.0, 2.0, 3.0]
+
+
+def test_a_process_that_is_to_end_before_it_has_begun_stores_what_there_is(server, catalog, tmp_path, capsys):
+    uid, documents = published([4.0])
+    journal = Journal(tmp_path, uid)
+    for name, document in documents:
+        journal.append(Journal.line(name, document))
+    journal.close()
+    ending = threading.Event()
+    ending.set()
+    work(tmp_path, str(server.folder), ending)
+    assert '"done": true' in capsys.readouterr().out
+    assert catalog[uid].metadata["stop"]["exit_status"] == "success"
+    with (tmp_path / "writer.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        work(tmp_path, str(server.folder), ending)
+    assert not capsys.readouterr().out, "another is at work"
 
 
 @pytest.mark.parametrize("dead", [False, True])
