@@ -76,12 +76,16 @@ def published(values):
     return run.start_doc["uid"], [*documents, ("stop", run.compose_stop())]
 
 
-def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, tmp_path):
-    uid, documents = published([1.0, 2.0, 3.0])
-    journal = Journal(tmp_path, uid)
+def journalled(folder, uid, documents):
+    journal = Journal(folder, uid)
     for name, document in documents:
         journal.append(Journal.line(name, document))
     journal.close()
+
+
+def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, tmp_path):
+    uid, documents = published([1.0, 2.0, 3.0])
+    journalled(tmp_path, uid, documents)
     lost, told = [], []
 
     def connect():
@@ -108,10 +112,7 @@ def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, t
 
 def test_a_process_that_is_to_end_before_it_has_begun_stores_what_there_is(server, catalog, tmp_path, capsys):
     uid, documents = published([4.0])
-    journal = Journal(tmp_path, uid)
-    for name, document in documents:
-        journal.append(Journal.line(name, document))
-    journal.close()
+    journalled(tmp_path, uid, documents)
     ending = threading.Event()
     ending.set()
     work(tmp_path, str(server.folder), ending)
@@ -180,9 +181,8 @@ def test_a_store_that_fails_at_all_is_told_from_a_run_that_does(server, exposed,
     with monkeypatch.context() as patched:
         patched.setattr(reprocess_worker, "tiled_writer", lambda catalog: refuses)
         assert reprocess_run(job_of(server, "full"), background).away == "HTTPStatusError: 500 of the server"
-    gone = job_of(server, "gone")
     with TiledServer(server.folder.with_name("gone")) as other:
-        gone = Job(other.uri, other.api_key, gone.optics, "spectrometer", "saxs", "0.1.0")
+        gone = job_of(other, "gone")
     assert reprocess_run(gone, background).away.startswith("ConnectError")
 
 
