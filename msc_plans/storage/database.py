@@ -9,6 +9,7 @@ With PostgreSQL several server processes share the work; DuckDB lets one process
 """
 
 import json
+import os
 import tomllib
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,12 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["Database", "create_database", "holds_store", "read_database", "write_database"]
+import psutil
+
+__all__ = ["Database", "create_database", "holds_store", "read_ahead", "read_database", "write_database"]
 
 _FILE = "store.toml"
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,23 @@ def write_database(folder: Path, database: Database) -> None:
 def holds_store(folder: Path) -> bool:
     """Whether there is a store in `folder`: a catalogue in SQLite, or the name of one in PostgreSQL."""
     return (folder / "catalog.db").exists() or (folder / _FILE).exists()
+
+
+def read_ahead(folder: Path) -> None:
+    """Bring SQLite's catalogue into the memory in which the system keeps files, if that is not scarce.
+
+    A search walks over all runs: page by page from a disk that takes longer than the whole file in one go.
+    """
+    path = folder / "catalog.db"
+    try:
+        with path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size > psutil.virtual_memory().available / 2:
+                return
+            block = bytearray(_BLOCK)
+            while file.readinto(block):
+                pass
+    except OSError:
+        return  # whoever needs it will say so
 
 
 def create_database(folder: Path) -> None:

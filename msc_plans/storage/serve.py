@@ -6,12 +6,13 @@ import logging
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 from .config import catalog_config, prepare_folder, read_api_key
 from .confine import confine_files
-from .database import Database, create_database, read_database, write_database
+from .database import Database, create_database, read_ahead, read_database, write_database
 from .dependants import remember_dependants
 from .lock import Holder, StoreLock
 from .processes import end_with, keep_running
@@ -61,6 +62,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     """
     # Half of the start-up is imports; their objects live for ever, and collecting them costs a fifth of it.
     gc.disable()
+    threading.Thread(target=read_ahead, args=(folder,), name="read ahead", daemon=True).start()
     import uvicorn
     from tiled.server.app import build_app_from_config
 

@@ -1,12 +1,17 @@
 """Where a store has its database: ``store.toml``."""
 
+import ctypes
+import mmap
+import os
 import socket
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from msc_plans.storage import database
 from msc_plans.storage.config import catalog_config
-from msc_plans.storage.database import Database, create_database, holds_store, read_database, write_database
+from msc_plans.storage.database import Database, create_database, holds_store, read_ahead, read_database, write_database
 
 URI = "postgresql://msc@db.example.org:5433/clusters"
 
@@ -95,3 +100,44 @@ def test_a_database_that_does_not_answer_is_named_and_not_taken(tmp_path):
     (tmp_path / "store.toml").write_text(f'postgresql = "{uri}"')
     with pytest.raises(ConnectionError, match=says):
         create_database(tmp_path)
+
+
+def in_memory(path):
+    """How many of a file's pages the system keeps in memory; to read one would bring it there."""
+    size = path.stat().st_size
+    pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), size) as mapped:
+        first = ctypes.c_char.from_buffer(mapped)
+        assert ctypes.CDLL(None, use_errno=True).mincore(ctypes.byref(first), ctypes.c_size_t(size), pages) == 0
+        del first
+    return sum(page & 1 for page in pages)
+
+
+def forget(path):
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if in_memory(path):
+        pytest.skip("this file system keeps its files in memory")
+
+
+def test_the_catalogue_is_brought_into_memory_before_it_is_searched(tmp_path):
+    catalog = tmp_path / "catalog.db"
+    catalog.write_bytes(bytes(3_000_000))
+    forget(catalog)
+    read_ahead(tmp_path)
+    assert in_memory(catalog) == -(-3_000_000 // mmap.PAGESIZE)
+
+
+def test_a_catalogue_that_would_fill_the_memory_is_left_where_it_is(tmp_path, monkeypatch):
+    catalog = tmp_path / "catalog.db"
+    catalog.write_bytes(bytes(3_000_000))
+    forget(catalog)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4_000_000))
+    read_ahead(tmp_path)
+    assert not in_memory(catalog)
+
+
+def test_no_catalogue_is_none_to_read(tmp_path):
+    read_ahead(tmp_path)
+    assert not holds_store(tmp_path)
