@@ -4,7 +4,6 @@ Why there is no index of our own, and how families became searchable: docs/decis
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,9 +119,9 @@ def newest_raw(
     """Return the latest raw runs that any of these analyses is of, oldest of them first."""
     found: dict[str, Any] = {}
     known: set[str] = set()
-    size = min(limit, _PAGE)
-    latest = iter(analyses.sort(("start.raw_time", -1)).values().page_size(size))
-    while len(found) < limit and (page := list(islice(latest, size))):
+    latest = analyses.sort(("start.raw_time", -1)).values()
+    first, size = 0, min(limit, _PAGE)
+    while len(found) < limit and (page := latest.page_size(size)[first : first + size]):
         uids = [uid for run in page if (uid := run.metadata["start"]["raw_uid"]) not in known]
         known.update(uids)
         found |= {
@@ -130,6 +129,8 @@ def newest_raw(
             for uid, run in runs_by_uid(catalog, uids).items()
             if not purpose or run.metadata["start"].get("purpose") == purpose
         }
+        # each page costs a search, and of runs analysed many times it takes many analyses
+        first, size = first + size, min(2 * size, _PAGE)
     ordered = sorted(found.values(), key=lambda run: run.metadata["start"]["time"])
     return ordered[-limit:]
 

@@ -154,6 +154,9 @@ def test_runs_are_found_by_the_family_that_an_analysis_found_in_them(catalog, ra
     assert uids_of(newest_raw(catalog, found, 10)) == [raw[0]]
     assert newest_raw(catalog, found, 10, purpose="frames") == []
     assert newest_raw(catalog, find_analyses(catalog, family="CdSe-43"), 10) == [], "part of a name is another name"
+    assert newest_raw(catalog, find_analyses(catalog), 1, purpose="frames") == [], "after pages of 1, 2 and 4 of others"
+    for limit in (1, 2, 3, 4):
+        assert uids_of(newest_raw(catalog, find_analyses(catalog), limit)) == raw[:3][-limit:]
     analyses = analyses_of(catalog, raw[:2])
     kinds = {uid: [run.metadata["start"]["analysis"] for run in runs] for uid, runs in analyses.items()}
     assert kinds == {raw[0]: ["uvvis", "saxs"], raw[1]: ["uvvis"]}
