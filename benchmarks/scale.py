@@ -170,12 +170,12 @@ def reprocessed(folder: Path, campaign: str, workers: int, label: str) -> tuple[
         return done.done, seconds, memory.most
 
 
-def identical(folder: Path, raw_uids: Sequence[str]) -> bool:
+def identical(folder: Path, raw_uids: Sequence[str], labels: Sequence[str]) -> bool:
     from msc_plans.storage.runs import read_streams
     from msc_plans.storage.search import analyses_of
 
     with served(folder) as (catalog, server):
-        jobs = [job_of(server, label).uid for label in ("one", "two")]
+        jobs = [job_of(server, label).uid for label in labels]
         for runs in analyses_of(catalog, raw_uids).values():
             sets = [
                 {
@@ -199,15 +199,16 @@ def identical(folder: Path, raw_uids: Sequence[str]) -> bool:
 
 def part(folder: Path, size: Size, chunk: int, chunks: int, state: dict[str, Any]) -> None:
     """Reprocess a part's runs by one worker and by two; what it took is added to a store's figures."""
+    begun = f"{time.time():.0f}"  # a part that was cut short is done anew
     for workers, label in ((1, "one"), (2, "two")):
-        runs, seconds, _ = reprocessed(folder, f"part-{chunk}", workers, label)
+        runs, seconds, _ = reprocessed(folder, f"part-{chunk}", workers, f"{label} {begun}")
         say(
             f"part {chunk + 1} of {chunks}, {label} worker{'s' * (workers > 1)}: {runs} runs in {seconds:.1f} s, "
             f"{seconds / runs:.2f} s each"
         )
         state.setdefault(label, []).append([runs, seconds])
     few = uids(10 + chunk, size.reprocessed // chunks)[:16]
-    state.setdefault("identical", []).append(identical(folder, few))
+    state.setdefault("identical", []).append(identical(folder, few, [f"one {begun}", f"two {begun}"]))
 
 
 def part_in_postgresql(size: Size, chunks: int, state: dict[str, Any]) -> None:
