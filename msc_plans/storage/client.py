@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .arrays import replace_leftovers
 from .config import catalog_config, prepare_folder, read_api_key
 from .confine import confine_files
 from .database import create_database, holds_store
@@ -159,6 +160,7 @@ def _run_app(folder: Path, lock: StoreLock) -> "CatalogOfBlueskyRuns":
         create_database(folder)
         confine_files()
         share_tables()
+        replace_leftovers()
         context = Context.from_app(build_app_from_config(catalog_config(folder, read_api_key(folder))))
     except BaseException:
         lock.release()

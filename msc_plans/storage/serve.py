@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from .arrays import replace_leftovers
 from .config import catalog_config, prepare_folder, read_api_key
 from .confine import confine_files
 from .database import Database, create_database, read_ahead, read_database, write_database
@@ -72,6 +73,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     create_database(folder)
     confine_files()
     share_tables()
+    replace_leftovers()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def work() -> int:

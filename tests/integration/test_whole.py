@@ -11,6 +11,7 @@ import event_model
 import httpx
 import numpy as np
 import pytest
+import zarr
 from tiled.client.utils import ClientError
 
 from msc_plans.cli import reprocess_worker
@@ -66,10 +67,10 @@ def job_of(server, label):
     return Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", label)
 
 
-def published(values):
+def published(values, dtype="number", shape=()):
     run = event_model.compose_run(metadata={"purpose": "analysis"})
     stream = run.compose_descriptor(
-        name="primary", data_keys={"value": {"source": "x", "dtype": "number", "shape": []}}
+        name="primary", data_keys={"value": {"source": "x", "dtype": dtype, "shape": list(shape)}}
     )
     events = [stream.compose_event(data={"value": value}, timestamps={"value": 0.0}) for value in values]
     documents = [("start", run.start_doc), ("descriptor", stream.descriptor_doc), *(("event", one) for one in events)]
@@ -108,6 +109,23 @@ def test_rows_that_a_dying_server_took_already_are_there_once(server, catalog, t
     assert lost == [200]
     assert [next(iter(one)) for one in told] == ["trouble", "fine", "run"]
     assert list(catalog[uid]["primary"].read()["value"].values) == [1.0, 2.0, 3.0]
+
+
+def test_an_array_of_which_a_dying_server_has_left_a_part_is_written_anew(server, catalog, tmp_path):
+    values = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    uid, documents = published(values, dtype="array", shape=[3])
+    journalled(tmp_path, uid, documents)
+    left = zarr.create_array(str(server.folder / "data" / uid / "primary" / "value"), shape=(9, 7), dtype="int8")
+    left[:] = 1
+    told = []
+    ingest = Ingest(tmp_path, lambda: open_catalog(server.uri, server.api_key), told.append)
+    wait_until(lambda: not ingest.step() and not ingest.left, what="the run")
+    ingest.close()
+    assert told == [{"run": uid, "stored": 5, "done": True}]
+    assert read_streams(catalog[uid])["primary"].data["value"].tolist() == values
+    with pytest.raises(ClientError, match="409"):
+        catalog[uid]["primary"].base.write_array(np.zeros(3), key="value")
+    assert read_streams(catalog[uid])["primary"].data["value"].tolist() == values, "what the catalogue has is kept"
 
 
 def test_a_process_that_is_to_end_before_it_has_begun_stores_what_there_is(server, catalog, tmp_path, capsys):
