@@ -64,9 +64,9 @@ def _read_error() -> tuple[type[Exception], ...]:
 
 
 def _command_error() -> tuple[type[Exception], ...]:
-    from msc_plans.cli import CommandError
+    from msc_plans.errors import InputError
 
-    return (CommandError,)
+    return (InputError,)
 
 
 def _written(content: bytes, folder: Path, name: str) -> Path:
@@ -183,7 +183,7 @@ def _journal_seeds() -> list[bytes]:
 
 
 def _history(content: bytes, _: Path) -> None:
-    from msc_plans.cli.history import _from_lines
+    from msc_plans.cli.arguments.history import _from_lines
 
     history = _from_lines(content, "stdin")
     assert all(np.isfinite(point.condition.residence_time) for point in history.points), "a time that is no number"
@@ -199,7 +199,7 @@ def _history_seeds() -> list[bytes]:
 
 
 def _settings(content: bytes, folder: Path) -> None:
-    from msc_plans.cli.configuration import read_settings
+    from msc_plans.settings import read_settings
 
     _written(content, folder, "msc.toml")
     with chdir(folder):
@@ -260,14 +260,14 @@ def _checkpoint_seeds() -> list[bytes]:
 
 
 def _people(content: bytes, folder: Path) -> None:
-    from msc_plans.cli.http_access import people_of
-    from msc_plans.cli.http_server import read_config
+    from msc_plans.queue.http_access import people_of
+    from msc_plans.queue.http_server import read_config
 
     assert people_of(read_config(_written(content, folder, "people.yml"))), "nobody"
 
 
 def _access_error() -> tuple[type[Exception], ...]:
-    from msc_plans.cli.http_access import AccessError
+    from msc_plans.queue.http_access import AccessError
 
     return (AccessError,)
 
@@ -297,8 +297,8 @@ def _ioc_state_seeds() -> list[bytes]:
 
 
 def _frame_paths(content: bytes, folder: Path) -> None:
-    from ioc_sim.data_root import DataRoot
-    from ioc_sim.file_naming import FileNaming
+    from ioc_sim.areadetector.data_root import DataRoot
+    from ioc_sim.areadetector.file_naming import FileNaming
 
     root = folder / "frames"
     root.mkdir(exist_ok=True)

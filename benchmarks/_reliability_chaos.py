@@ -17,7 +17,7 @@ from typing import Any
 from _reliability_session import Counted, Person, child_of, open_session, simulator, tally, until
 
 from ioc_sim.physics.faults import KINDS
-from msc_plans.cli.simulator import Simulator
+from msc_plans.session.simulator import Simulator
 
 __all__ = ["FAULTS", "chaos"]
 
@@ -118,11 +118,11 @@ class Trouble:
         elif kind == "IOC stopped":
             self._stopped(self._ioc.pid, 2 * seconds)
         elif kind == "writer killed":
-            self._kill("msc_plans.storage.write")
+            self._kill("msc_plans.storage.ingest_process")
         elif kind == "Tiled killed":
-            self._kill("msc_plans.storage.serve")
+            self._kill("msc_plans.storage.server_process")
         else:
-            server = child_of(os.getpid(), "msc_plans.storage.serve")
+            server = child_of(os.getpid(), "msc_plans.storage.server_process")
             if server is not None:
                 self._stopped(server.pid, 3 * seconds)
         self._look_at_the_interlock()

@@ -16,14 +16,14 @@ from typing import Any
 
 from _reliability_session import child_of, simulator, tally, until
 
-from msc_plans.cli.simulator import Simulator
+from msc_plans.session.simulator import Simulator
 from msc_plans.storage.journal import stored_journals
 
 __all__ = ["VICTIMS", "kill_under_a_campaign"]
 
 VICTIMS = ("session", "ioc", "tiled", "storing")
 _HANGS_S = 300.0
-_WORDS = {"tiled": "msc_plans.storage.serve", "storing": "msc_plans.storage.write"}
+_WORDS = {"tiled": "msc_plans.storage.server_process", "storing": "msc_plans.storage.ingest_process"}
 
 
 class Campaign:

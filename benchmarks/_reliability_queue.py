@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from _reliability_session import child_of, tally, until
 
-from msc_plans.cli.manager import Manager, ManagerError
+from msc_plans.queue.client import Manager, ManagerError
 
 __all__ = ["QUEUE_VICTIMS", "kill_under_the_queue"]
 
@@ -72,7 +72,7 @@ class Served:
         if main is None:
             return None
         children = [one for one in main.children() if "start_manager()" in " ".join(one.cmdline())]
-        workers = [one for one in children if child_of(one.pid, "msc_plans.storage.write") is not None]
+        workers = [one for one in children if child_of(one.pid, "msc_plans.storage.ingest_process") is not None]
         found = workers if name == "worker" else [one for one in children if one not in workers]
         return found[0] if found else None
 

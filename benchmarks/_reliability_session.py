@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from ioc_sim.physics.scenario_file import load_scenario
-from msc_plans.cli.simulator import Simulator
 from msc_plans.condition import Condition
+from msc_plans.session.simulator import Simulator
 
 SCENARIO = "fast"
 TIME_SCALE = 200.0
@@ -101,7 +101,7 @@ def simulator(store: Path, seed: int = 0, time_scale: float = TIME_SCALE) -> Sim
 
 def open_session(store: Path, *, saxs: bool = True, listeners: Sequence[Any] = ()) -> Any:
     """The session of a site with this reactor; suspenders let go half a second after their cause has gone."""
-    from msc_plans.cli import wiring
+    from msc_plans.session import session as wiring
     from msc_plans.settings import GeometrySettings, SaxsSettings, Settings
 
     scenario = load_scenario(SCENARIO)

@@ -74,7 +74,7 @@ def make_store(folder: Path, size: Size) -> dict[str, Any]:
     from live import SCENARIO, raw_run
 
     from msc_plans.callbacks.uvvis import UvVisCallback
-    from msc_plans.cli.analyses import uvvis_settings
+    from msc_plans.session.analyses import uvvis_settings
     from msc_plans.settings import OpticsSettings
     from msc_plans.storage import RunWriter, TiledServer, opened
 

@@ -1,6 +1,6 @@
 """Find by what a family is believed and its height's σ: ``python benchmarks/_uvvis_train.py [SPECTRA]``.
 
-Writes `msc_plans/analysis/uvvis_belief.json`: the weights of the probability that a family is there, and those of
+Writes `msc_plans/analysis/uvvis/belief.json`: the weights of the probability that a family is there, and those of
 the terms of its height's variance, by maximum likelihood on the heights of the families that are there (Student's t of
 6 degrees of freedom: a few bands in a hundred are taken for something else altogether). To be run again when the fit
 (`uvvis_model.py`, `uvvis_fit.py`) or the evidence (`uvvis_belief.py`) changes; 6000 spectra take a few minutes on one
@@ -17,8 +17,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 import msc_plans.analysis
-from msc_plans.analysis.uvvis_belief import height_terms
-from msc_plans.analysis.uvvis_judge import Standing, judge_spectrum
+from msc_plans.analysis.uvvis.belief import height_terms
+from msc_plans.analysis.uvvis.judge import Standing, judge_spectrum
 
 SEED, HIDDEN, RIDGE, NETWORKS = 1005, 10, 0.5, 4
 FREEDOM = 6.0
@@ -100,7 +100,7 @@ def main() -> int:
     print(f"weights of the height's variance {weights}")
     table = {"mean": mean, "deviation": deviation} | {k: np.array([n[k] for n in networks]) for k in "Wbvlc"}
     table["height"] = weights
-    where = Path(msc_plans.analysis.__path__[0]) / "uvvis_belief.json"
+    where = Path(msc_plans.analysis.__path__[0]) / "belief.json"
     rounded = {key: np.round(value, 5).tolist() for key, value in table.items()}
     where.write_text(json.dumps(rounded) + "\n", encoding="utf-8")
     return 0

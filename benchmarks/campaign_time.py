@@ -29,9 +29,9 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 import numpy as np
 
-from msc_plans.cli.simulator import Simulator
 from msc_plans.condition import Condition
 from msc_plans.plans.schedule import Pace, cheapest_order
+from msc_plans.session.simulator import Simulator
 
 RESIDENCE_S = 14.0
 SPECTRUM_S = 0.5
@@ -139,7 +139,7 @@ def time_analysis() -> list[float]:
 
 def measure(conditions: list[Condition], scales: tuple[float, ...], quick: bool, bound: float) -> list[Any]:
     """Run everything on one session; returns the figures."""
-    from msc_plans.cli.wiring import open_session
+    from msc_plans.session.session import open_session
     from msc_plans.settings import SaxsSettings, Settings
 
     analysis_s = time_analysis()

@@ -15,8 +15,8 @@ import numpy as np
 from _lamellae_synthetic import Curve, draw
 from scipy.signal import find_peaks, savgol_filter
 
-from msc_plans.analysis.lamellae import analyse
-from msc_plans.analysis.lamellae_order import structure_of
+from msc_plans.analysis.lamellae.analyse import analyse
+from msc_plans.analysis.lamellae.order import structure_of
 
 _AGAIN = 40
 

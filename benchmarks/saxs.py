@@ -18,9 +18,9 @@ import numpy as np
 from _saxs_mcsas3 import Peer, mcsas3
 from _saxs_synthetic import CONTRAST_INV_CM2, KINDS, Scene, draw, sphere, tikhonov
 
-from msc_plans.analysis.saxs import analyse, fit_families, two_modes
-from msc_plans.analysis.saxs_form import scattering, sphere_table
-from msc_plans.analysis.saxs_montecarlo import MonteCarlo, monte_carlo
+from msc_plans.analysis.saxs.analyse import analyse, fit_families, two_modes
+from msc_plans.analysis.saxs.form import scattering, sphere_table
+from msc_plans.analysis.saxs.montecarlo import MonteCarlo, monte_carlo
 
 NARROW_NM = (0.4, 3.0)
 CONTRIBUTIONS, REPETITIONS = 300, 10

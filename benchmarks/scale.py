@@ -148,7 +148,7 @@ class Memory:
 
 
 def job_of(server: Any, label: str) -> Any:
-    from msc_plans.cli.reprocess_worker import Job
+    from msc_plans.reprocess.worker import Job
     from msc_plans.settings import OpticsSettings
 
     optics = OpticsSettings().model_dump_json()
@@ -157,9 +157,9 @@ def job_of(server: Any, label: str) -> Any:
 
 def reprocessed(folder: Path, campaign: str, workers: int, label: str) -> tuple[int, float, float]:
     """Reprocess a campaign; returns runs, seconds without start-up, and MB."""
-    from msc_plans.cli.reprocess import _cluster, reprocess
+    from msc_plans.reprocess.job import cluster, reprocess
 
-    with served(folder) as (catalog, server), _cluster(workers, None) as client, Memory(server.pid) as memory:
+    with served(folder) as (catalog, server), cluster(workers, None) as client, Memory(server.pid) as memory:
         # imports, tables and compiled code of every worker
         reprocess(catalog, client, job_of(server, f"{label} warm"), {"campaign": "warm-up"})
         began = time.perf_counter()

@@ -18,7 +18,7 @@ from caproto.threading.client import Context
 
 from ioc_sim.bench import measure
 from ioc_sim.physics.scenario_file import load_scenario
-from msc_plans.cli.simulator import Simulator, use_loopback
+from msc_plans.session.simulator import Simulator, use_loopback
 
 
 class Client:

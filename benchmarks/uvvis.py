@@ -33,7 +33,7 @@ import numpy as np
 from _uvvis_synthetic import DEFAULT, FAMILIES_NM, Spectrum, any_breadth, cluster, draw
 from scipy.signal import savgol_filter
 
-from msc_plans.analysis.uvvis import DETECTED, UvVisResult, analyse
+from msc_plans.analysis.uvvis.analyse import DETECTED, UvVisResult, analyse
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "uvvis_cdse_growth"
 MAXIMUM_RUNS, EDGE_RUNS = (2, 3), (1, 4, 5)

@@ -8,14 +8,14 @@ import os
 
 os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 
-from devices.caproto_client import keep_connecting
-from devices.connect import NoAnswerError, connect, disconnect, use_clock
-from devices.geometry import Geometry, Limits
-from devices.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
+from devices.core.caproto_patch import keep_connecting
+from devices.core.connect import NoAnswerError, connect, disconnect, use_clock
+from devices.core.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
+from devices.flow.geometry import Geometry, Limits
+from devices.flow.reactor import FlowReactor, InterlockTrippedError
 from devices.oven import Oven
 from devices.pump import SyringePump
-from devices.reactor import FlowReactor, InterlockTrippedError
-from devices.saxs import FrameNotWrittenError, NoBeamError, SaxsDetector
+from devices.saxs.detector import FrameNotWrittenError, NoBeamError, SaxsDetector
 from devices.spectrometer import Spectrometer
 
 if os.environ["OPHYD_CONTROL_LAYER"] == "caproto":

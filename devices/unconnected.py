@@ -5,8 +5,8 @@ from typing import Any, TypeVar, cast
 from ophyd import Device
 from ophyd.sim import FakeEpicsSignal, fake_device_cache, make_fake_device
 
-from devices.reactor import FlowReactor
-from devices.signals import Command, Setpoint
+from devices.core.signals import Command, Setpoint
+from devices.flow.reactor import FlowReactor
 
 __all__ = ["unconnected"]
 

@@ -86,7 +86,7 @@ def two_sizes(path: Path) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from msc_plans.analysis.saxs import two_modes
+    from msc_plans.analysis.saxs.analyse import two_modes
 
     q = np.linspace(0.1, 5.0, 200)
     radii = np.array([0.98, 1.02, 1.06, 1.1, 1.16, 1.24, 1.34, 1.5, 1.7, 1.9])

@@ -10,16 +10,16 @@ from typing import Any
 
 from caproto import ChannelData
 
-from ioc_sim.faults import FAULT_RECORDS, FaultModel
 from ioc_sim.interlock import Interlock
-from ioc_sim.oven import OVEN_RECORDS, OvenModel
 from ioc_sim.physics.scenario import Scenario
 from ioc_sim.physics.twin import Twin
-from ioc_sim.pump import PUMP_RECORDS, PumpModel
-from ioc_sim.reactor import REACTOR_RECORDS, SIM_RECORDS, ReactorModel
-from ioc_sim.records import RecordGroup, serve
-from ioc_sim.saxs import SaxsStation
-from ioc_sim.spectrometer import SPECTROMETER_RECORDS, SpectrometerModel
+from ioc_sim.records.faults import FAULT_RECORDS, FaultModel
+from ioc_sim.records.oven import OVEN_RECORDS, OvenModel
+from ioc_sim.records.pump import PUMP_RECORDS, PumpModel
+from ioc_sim.records.reactor import REACTOR_RECORDS, SIM_RECORDS, ReactorModel
+from ioc_sim.records.saxs import SaxsStation
+from ioc_sim.records.spectrometer import SPECTROMETER_RECORDS, SpectrometerModel
+from ioc_sim.records.table import RecordGroup, serve
 
 __all__ = ["Ioc"]
 

@@ -1,15 +1,19 @@
 """What a site sets once: prefix, store, volumes, limits, optics. Environment over file over defaults."""
 
+import tomllib
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
+
+from msc_plans.errors import InputError
 
 __all__ = [
     "GeometrySettings",
@@ -19,6 +23,7 @@ __all__ = [
     "SaxsSettings",
     "Settings",
     "Suspender",
+    "read_settings",
 ]
 
 SETTINGS_FILE = Path("msc.toml")
@@ -169,3 +174,35 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over defaults."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Return the settings of the environment and of ``msc.toml``.
+
+    Parameters
+    ----------
+    **overrides
+        Values that hold whatever environment and file say.
+
+    Raises
+    ------
+    InputError
+        ``msc.toml`` can't be read, or a key or value isn't allowed; the message says which, and where it stands.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'settings'} = {_shortened(one['input'])}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise InputError(f"settings (MSC_…, {SETTINGS_FILE}): {problems}") from error
+    except SettingsError as error:  # a variable of the environment that should be JSON
+        raise InputError(f"settings (MSC_…): {error}; nested values are set one by one, as MSC_SAXS__USE") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise InputError(f"{SETTINGS_FILE}: can't be read as TOML: {error}") from error
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

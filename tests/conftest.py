@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from msc_plans.cli.simulator import free_port
-from msc_plans.files.apart import close
+from msc_plans.files.isolated import close
+from msc_plans.session.simulator import free_port
 
 # One Channel Access port for this process, chosen before any client can read the environment.
 os.environ.update(

@@ -110,15 +110,15 @@ def _defaults_of_suspenders() -> Iterator[str]:
 def records(prefix: str = "MSC:") -> str:
     """Return tables of all records that are made from tables, by device; those the devices ask for are marked."""
     from devices import FlowReactor, SaxsDetector, Spectrometer
-    from devices.record_names import record_names
-    from ioc_sim.faults import FAULT_RECORDS
-    from ioc_sim.hdf_records import HDF_RECORDS
-    from ioc_sim.oven import OVEN_RECORDS
-    from ioc_sim.pilatus import CAM_RECORDS
-    from ioc_sim.pump import PUMP_RECORDS
-    from ioc_sim.reactor import REACTOR_RECORDS, SIM_RECORDS
-    from ioc_sim.saxs import SAXS_RECORDS
-    from ioc_sim.spectrometer import SPECTROMETER_RECORDS
+    from devices.core.record_names import record_names
+    from ioc_sim.areadetector.hdf_records import HDF_RECORDS
+    from ioc_sim.areadetector.pilatus import CAM_RECORDS
+    from ioc_sim.records.faults import FAULT_RECORDS
+    from ioc_sim.records.oven import OVEN_RECORDS
+    from ioc_sim.records.pump import PUMP_RECORDS
+    from ioc_sim.records.reactor import REACTOR_RECORDS, SIM_RECORDS
+    from ioc_sim.records.saxs import SAXS_RECORDS
+    from ioc_sim.records.spectrometer import SPECTROMETER_RECORDS
 
     used = {
         *record_names(FlowReactor, prefix),

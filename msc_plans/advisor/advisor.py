@@ -17,7 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from msc_plans.advisor import checkpoint, words
+from msc_plans.advisor import checkpoint
+from msc_plans.advisor import reasons as words
 from msc_plans.advisor.cost import Budget, Cost, CostModel
 from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MapGoal, MaximiseGoal
 from msc_plans.advisor.outlook import Outlook
@@ -290,8 +291,8 @@ class Advisor:
     def rivals(self) -> dict[str, float]:
         """Probability of what the goal `discriminate` tells apart: the steps that are needed, joined by " + ".
 
-        Only steps that not all mechanisms have are named; see `msc_plans.advisor.needed`. Where mechanisms differ in
-        no step, it is the mechanisms.
+        Only steps that not all mechanisms have are named; see `msc_plans.advisor.required_steps`. Where
+        mechanisms differ in no step, it is the mechanisms.
         """
         found = self.outlook.needed_probabilities
         return {" + ".join(names) or NOTHING: share for names, share in found.items()} or self.mechanism_probabilities

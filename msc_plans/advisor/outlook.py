@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from msc_plans.advisor.needed import needed_steps, steps_in_question
+from msc_plans.advisor.required_steps import needed_steps, steps_in_question
 from msc_plans.condition import Condition
 from msc_plans.kinetics.belief import Belief
 from msc_plans.kinetics.discrepancy import Discrepancy

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from msc_plans.analysis.lamellae_result import LamellaeResult
+from msc_plans.analysis.lamellae.result import LamellaeResult
 
 __all__ = ["ScatteringCurve", "subtract", "without_peaks"]
 

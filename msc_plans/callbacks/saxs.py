@@ -9,11 +9,11 @@ import numpy as np
 
 from msc_plans.analysis import lamellae, saxs
 from msc_plans.analysis.curve import ScatteringCurve, subtract, without_peaks
-from msc_plans.analysis.lamellae_result import LamellaeResult
-from msc_plans.analysis.saxs_integrate import Integrator
-from msc_plans.analysis.saxs_integrate_geometry import Geometry
-from msc_plans.analysis.saxs_integrate_mask import beam_stop_mask, detector_mask, load_mask
-from msc_plans.analysis.saxs_result import SaxsResult
+from msc_plans.analysis.integration.geometry import Geometry
+from msc_plans.analysis.integration.integrator import Integrator
+from msc_plans.analysis.integration.mask import beam_stop_mask, detector_mask, load_mask
+from msc_plans.analysis.lamellae.result import LamellaeResult
+from msc_plans.analysis.saxs.result import SaxsResult
 from msc_plans.callbacks.frames import Frames
 from msc_plans.callbacks.raw_run import Analysis, Observer, RawRun, RawRunCallback
 from msc_plans.protocols import Documents

@@ -11,7 +11,9 @@ from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 
-__all__ = ["CommandError", "build_parser", "main"]
+from msc_plans.errors import InputError
+
+__all__ = ["build_parser", "main"]
 
 COMMANDS = {
     "agent": "keep an adaptive campaign going in the queue",
@@ -53,10 +55,6 @@ _FIRST = {
 
 
 _KEY = re.compile(r"api_key=[^&\s'\"]+")
-
-
-class CommandError(Exception):
-    """Bad input: said in one line, exit code 2."""
 
 
 class _Guide(argparse.ArgumentParser):
@@ -121,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         return int(args.run(args))
-    except CommandError as error:
+    except InputError as error:
         # what was asked for may hold a key
         said = _KEY.sub("api_key=…", str(error))
         print(f"msc {args.command}: {said}", file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
     from msc_plans.settings import Settings
@@ -50,12 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``msc agent``; returns the exit code."""
-    from msc_plans.cli.configuration import read_settings
-    from msc_plans.cli.held import Held, NotHeldError
+    from msc_plans.queue.held import Held, NotHeldError
+    from msc_plans.settings import read_settings
 
     if args.max_conditions < 1 or args.failures < 0:
         told = f"{args.max_conditions} and {args.failures}"
-        raise CommandError(f"--max-conditions must be 1 or more, --failures 0 or more; not {told}")
+        raise InputError(f"--max-conditions must be 1 or more, --failures 0 or more; not {told}")
     settings = read_settings(**({"store": args.store} if args.store else {}))
     try:
         if args.release or args.reject:
@@ -63,16 +63,16 @@ def run(args: argparse.Namespace) -> int:
             print(f"{word}: {Held(settings.store).decide(args.release or args.reject, word)}", end="")
             return 0
     except NotHeldError as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     return _keep_going(args, settings)
 
 
 def _keep_going(args: argparse.Namespace, settings: "Settings") -> int:
-    from msc_plans.cli.advisors import advisor_for, space_for
-    from msc_plans.cli.agent_loop import Agent, say
-    from msc_plans.cli.agent_queue import AgentError, CampaignQueue
-    from msc_plans.cli.manager import Manager
     from msc_plans.cli.queue import serve_store
+    from msc_plans.queue.agent import Agent, say
+    from msc_plans.queue.client import Manager
+    from msc_plans.queue.items import AgentError, CampaignQueue
+    from msc_plans.session.advisors import advisor_for, space_for
     from msc_plans.storage import RunWriter, close_catalog, open_catalog
 
     uid = args.resume or str(uuid.uuid4())
@@ -84,13 +84,13 @@ def _keep_going(args: argparse.Namespace, settings: "Settings") -> int:
             )  # fmt: skip
             manager = Manager(args.address)
         except ValueError as error:
-            raise CommandError(str(error)) from error
+            raise InputError(str(error)) from error
         except ImportError as error:
-            raise CommandError(f"{error}; install the queueserver: pip install 'msc-plans[queue]'") from error
+            raise InputError(f"{error}; install the queueserver: pip install 'msc-plans[queue]'") from error
         stack.callback(manager.close)
         stack.enter_context(_alone(settings.store, uid))
         if not manager.status():
-            raise CommandError("the RE Manager does not answer; is msc queue running, and does --address fit it?")
+            raise InputError("the RE Manager does not answer; is msc queue running, and does --address fit it?")
         if not settings.tiled_uri:
             serve_store(settings.store, stack)
         catalog = open_catalog(settings.tiled_uri or settings.store)
@@ -118,7 +118,7 @@ def _alone(store: Path, uid: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CommandError(f"another agent keeps campaign {uid} going") from error
+            raise InputError(f"another agent keeps campaign {uid} going") from error
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Analyse the files; returns the exit code."""
     if args.folder is not None and not args.plot:
-        raise CommandError("--folder says where pictures go; give --plot too")
+        raise InputError("--folder says where pictures go; give --plot too")
     read, analyse = _KINDS[args.analysis](args)
     try:
         return _report(args, _analysed(args.files, read, analyse))
@@ -98,7 +98,7 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
     from msc_plans.files import read_spectra
 
     if not (math.isfinite(args.path_length) and args.path_length > 0):
-        raise CommandError(f"--path-length must be positive, not {args.path_length:g}")
+        raise InputError(f"--path-length must be positive, not {args.path_length:g}")
     args.family_table = _families(args)
 
     def read(file: str) -> list[tuple[Finding, Any]]:
@@ -120,7 +120,7 @@ def _saxs(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 
     contrast = saxs.CDSE_CONTRAST_INV_CM2 if args.contrast is None else args.contrast
     if not (math.isfinite(contrast) and contrast != 0):
-        raise CommandError(f"--contrast must be finite and not 0, not {contrast:g}")
+        raise InputError(f"--contrast must be finite and not 0, not {contrast:g}")
     families = _families(args)
 
     def analyse(curve: Any) -> Any:
@@ -142,11 +142,11 @@ def _lamellae(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 
     if args.temperatures is not None:
         if len(args.temperatures) != len(args.files):
-            raise CommandError(
+            raise InputError(
                 f"--temperatures has {len(args.temperatures)} values for {len(args.files)} files; give one a file"
             )
         if len(set(args.temperatures)) < len(args.temperatures) or not all(map(math.isfinite, args.temperatures)):
-            raise CommandError(f"--temperatures must be finite and each there once, not {args.temperatures}")
+            raise InputError(f"--temperatures must be finite and each there once, not {args.temperatures}")
     return _curve_reader(args), lambda curve: lamellae.analyse(curve.q_inv_nm, curve.intensity, curve.sigma)
 
 
@@ -165,9 +165,9 @@ def _families(args: argparse.Namespace) -> tuple[Any, ...]:
     try:
         return load_families(args.families)
     except OSError as error:
-        raise CommandError(f"--families {args.families}: {error.strerror}") from error
+        raise InputError(f"--families {args.families}: {error.strerror}") from error
     except ValueError as error:
-        raise CommandError(f"--families {error}") from error
+        raise InputError(f"--families {error}") from error
 
 
 def _curve_reader(args: argparse.Namespace) -> Reader:
@@ -224,8 +224,9 @@ def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator
 
 
 def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
-    from msc_plans.cli.findings import as_record, melting_lines, strict, written
+    from msc_plans.views.findings import as_record, melting_lines, strict, written
 
+    families = getattr(args, "family_table", ())
     failed = False
     melted: list[Finding] = []
     taken: dict[Path, Path] = {}
@@ -250,9 +251,12 @@ def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
             if picture:
                 finding.record["picture"] = picture
             if args.json:
-                print(json.dumps(strict(as_record(args, finding)), allow_nan=False), flush=True)
+                print(
+                    json.dumps(strict(as_record(args.analysis, finding, families)), allow_nan=False),
+                    flush=True,
+                )
             else:
-                print(written(args, finding), flush=True)
+                print(written(args.analysis, finding), flush=True)
     if melted and not args.json:
         print(melting_lines(melted))
     return int(failed)
@@ -260,7 +264,7 @@ def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
 
 def _picture(args: argparse.Namespace, findings: list[Finding], taken: dict[Path, Path]) -> str:
     """Draw a file's findings; returns the picture's path, empty where it can't be written."""
-    from msc_plans.cli.pictures import draw_file
+    from msc_plans.views.pictures import draw_file
 
     try:
         return str(draw_file(args.analysis, findings, args.folder, taken))

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import Any
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.cli.arguments.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``msc campaign``; returns the exit code."""
     if args.conditions < 1:
-        raise CommandError(f"--conditions must be 1 or more, not {args.conditions}")
+        raise InputError(f"--conditions must be 1 or more, not {args.conditions}")
     with chosen_reactor(args) as environment:
         os.environ.update(environment)
         return _run(args)
@@ -45,10 +45,10 @@ def _run(args: argparse.Namespace) -> int:
 
     from bluesky.utils import FailedStatus, RunEngineInterrupted
 
-    from msc_plans.cli.configuration import read_settings
-    from msc_plans.cli.plans import plans_of
-    from msc_plans.cli.wiring import open_session
     from msc_plans.plans import CampaignFailedError
+    from msc_plans.session.plans import plans_of
+    from msc_plans.session.session import open_session
+    from msc_plans.settings import read_settings
     from msc_plans.storage import ServerError
     from msc_plans.views.lines import CampaignLines
 
@@ -61,12 +61,12 @@ def _run(args: argparse.Namespace) -> int:
     try:
         session = open_session(read_settings(), listeners=[CampaignLines(family=args.family), note])
     except (ConnectionError, ServerError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     # what goes wrong is said once, by this command, not by a traceback beside it
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)
     try:
         if args.saxs and session.saxs is None:
-            raise CommandError("--saxs: the settings say that there is no SAXS station (saxs.use)")
+            raise InputError("--saxs: the settings say that there is no SAXS station (saxs.use)")
         try:
             plan = plans_of(session)["msc_campaign"](
                 session.reactor,
@@ -86,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
             )
             _run_to_its_end(session.RE, plan)
         except ValueError as error:
-            raise CommandError(str(error)) from error
+            raise InputError(str(error)) from error
         except (CampaignFailedError, FailedStatus) as error:
             print(f"msc campaign: {error.__cause__ or error}. {_how_to_go_on(uids)}", file=sys.stderr)
             return 1

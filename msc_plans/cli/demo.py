@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         if args.ioc_port:
             check_port(args.ioc_port)
     except (ValueError, OSError, PortInUseError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     return Demo(args, goal).run()
 
 
@@ -80,14 +80,14 @@ class Demo:
         """Run from start to figure; returns the exit code."""
         from bluesky.utils import FailedStatus, RunEngineInterrupted
 
-        from msc_plans.cli.simulator import SimulatorError
         from msc_plans.plans import CampaignFailedError
+        from msc_plans.session.simulator import SimulatorError
         from msc_plans.storage import ServerError
 
         try:
             self._run()
         except ConnectionError as error:
-            raise CommandError(str(error)) from error
+            raise InputError(str(error)) from error
         except (CampaignFailedError, FailedStatus, SimulatorError, ServerError) as error:
             why = error.__cause__ if isinstance(error, FailedStatus) else error
             print(f"msc demo: {why}. What was measured is in {self.store}", file=sys.stderr)
@@ -115,7 +115,7 @@ class Demo:
         )
 
     def _start(self, stack: ExitStack) -> None:
-        from msc_plans.cli.simulator import Simulator
+        from msc_plans.session.simulator import Simulator
 
         args, keep = self.args, self.args.keep
         print(f"Starting the simulated reactor ({args.scenario}, {args.time_scale:g}x) and Tiled …", flush=True)
@@ -128,7 +128,7 @@ class Demo:
         os.environ.update(self.simulator.environment)
         with ThreadPoolExecutor(1) as pool:
             serving = pool.submit(self._serve, stack)
-            from msc_plans.cli import wiring  # noqa: F401  imports while the children do theirs
+            import msc_plans.session.session  # noqa: F401  imports while the children do theirs
 
             self.simulator.wait_ready()
             serving.result()
@@ -139,17 +139,17 @@ class Demo:
         try:
             self.tiled = TiledServer(self.store, self.args.tiled_port, outlive=self.args.keep).start()
         except (PortBusyError, StoreBusyError) as error:
-            raise CommandError(str(error)) from error
+            raise InputError(str(error)) from error
         stack.callback(self.tiled.stop)
 
     def _campaign(self, stack: ExitStack) -> tuple[str, list[Any], Any]:
         from bluesky.utils import RunEngineInterrupted
 
         from msc_plans.advisor import SearchSpace
-        from msc_plans.cli.configuration import read_settings
-        from msc_plans.cli.plans import make_advisor
-        from msc_plans.cli.wiring import open_session
         from msc_plans.plans import msc_campaign
+        from msc_plans.session.plans import make_advisor
+        from msc_plans.session.session import open_session
+        from msc_plans.settings import read_settings
         from msc_plans.views.lines import CampaignLines
 
         settings = read_settings(prefix="MSC:", store=self.store, tiled_uri="")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from msc_plans.cli import CommandError
+from msc_plans.cli.arguments.store import add_store_argument, one_run, opened_store, store_of
 from msc_plans.cli.runs import add_search_arguments, wanted
-from msc_plans.cli.store import add_store_argument, one_run, opened_store, store_of
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -39,17 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export; returns the exit code."""
-    from msc_plans.settings import Settings
+    from msc_plans.settings import read_settings
 
     search = wanted(args)
     if not args.uids and not (args.campaign or args.purpose or search["condition"] or args.since):
-        raise CommandError("say which runs: uids, --campaign, --purpose, --since or a range of conditions")
+        raise InputError("say which runs: uids, --campaign, --purpose, --since or a range of conditions")
     formats = _FORMATS if args.format == "auto" else (args.format,)
-    saturation = Settings().optics.saturation_counts
+    saturation = read_settings().optics.saturation_counts
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CommandError(f"--output {args.output}: {error.strerror}; give a folder that can be written to") from error
+        raise InputError(f"--output {args.output}: {error.strerror}; give a folder that can be written to") from error
     good = True
     with opened_store(store_of(args)) as catalog:
         for found in _runs(catalog, args, search):
@@ -68,7 +68,7 @@ def _runs(catalog: Any, args: argparse.Namespace, search: dict[str, Any]) -> Ite
         number += 1
         yield found
     if not number:
-        raise CommandError("no such run; `msc runs` lists what there is")
+        raise InputError("no such run; `msc runs` lists what there is")
 
 
 def _export(
@@ -90,7 +90,7 @@ def _export(
         except FileExistsError as error:
             problems.append(f"{error.filename} is there already; --force replaces it")
         except OSError as error:
-            raise CommandError(f"--output {args.output}: {error.strerror or error}") from error
+            raise InputError(f"--output {args.output}: {error.strerror or error}") from error
     for problem in problems:
         print(f"msc export: {problem}", file=sys.stderr)
     return not problems

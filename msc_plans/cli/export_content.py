@@ -81,7 +81,7 @@ def exported(catalog: Any, run: Any, saturation: float | None) -> Iterator[Expor
 def _spectra(
     start: Mapping[str, Any], streams: Mapping[str, Stream], outcomes: Mapping[str, Any], saturation: float | None
 ) -> Iterator[Exported]:
-    from msc_plans.analysis.uvvis import absorbance
+    from msc_plans.analysis.uvvis.analyse import absorbance
 
     calibration, primary = streams.get("dark_reference"), streams.get("primary")
     if calibration is None or primary is None:

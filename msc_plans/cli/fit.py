@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.history import History, add_history_arguments, is_folder, read_history
-from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.cli.arguments.history import History, add_history_arguments, is_folder, read_history
+from msc_plans.cli.arguments.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
     from msc_plans.kinetics.belief import Belief
@@ -100,12 +100,12 @@ def _belief(args: argparse.Namespace) -> "Belief":
 
     mechanisms = mechanisms_of(args)
     if args.mechanism is not None and args.mechanism not in mechanisms:
-        raise CommandError(f"--mechanism: unknown mechanism {args.mechanism!r}; mechanisms are {', '.join(mechanisms)}")
+        raise InputError(f"--mechanism: unknown mechanism {args.mechanism!r}; mechanisms are {', '.join(mechanisms)}")
     reactor = reactor_of(args)
     try:
         return Belief(mechanisms, reactor, particles=args.particles, seed=args.seed)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 def _plot_path(args: argparse.Namespace) -> Path:
@@ -118,9 +118,9 @@ def _plot_path(args: argparse.Namespace) -> Path:
     else:
         path = Path(source) / "fit.png" if is_folder(source) else Path(f"{source}.fit.png")
     if path.suffix.lower() != ".png":
-        raise CommandError(f"--plot {path}: the picture is a PNG; give a name that ends in .png")
+        raise InputError(f"--plot {path}: the picture is a PNG; give a name that ends in .png")
     if not is_folder(path.parent):
-        raise CommandError(f"--plot {path}: there is no folder {path.parent}")
+        raise InputError(f"--plot {path}: there is no folder {path.parent}")
     return path
 
 
@@ -153,7 +153,7 @@ def _draw(belief: "Belief", name: str, rows: Sequence[Row], path: Path) -> None:
     try:
         figure.savefig(path, dpi=110)
     except OSError as error:
-        raise CommandError(f"--plot {path}: {error.strerror}") from error
+        raise InputError(f"--plot {path}: {error.strerror}") from error
 
 
 def _record(

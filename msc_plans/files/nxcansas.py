@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from msc_plans.files.whole import whole_file
+from msc_plans.files.atomic import whole_file
 
 __all__ = ["SasEntry", "write_nxcansas"]
 

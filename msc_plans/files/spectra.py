@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from msc_plans.files.apart import is_hdf5, read_apart
 from msc_plans.files.axis import ascending, axis_column, is_count
 from msc_plans.files.errors import ReadError
+from msc_plans.files.isolated import is_hdf5, read_isolated
 from msc_plans.files.table import Table, read_table
 from msc_plans.files.units import plain, wavelength_unit
 
@@ -68,7 +68,7 @@ def read_spectra(path: str | Path) -> tuple[Spectrum, ...]:
         The file can't be read as spectra; with the line and the reason.
     """
     path = Path(path)
-    tables = read_apart(path, "spectra") if is_hdf5(path) else (read_table(path),)
+    tables = read_isolated(path, "spectra") if is_hdf5(path) else (read_table(path),)
     found = [spectrum for table in tables for spectrum in _spectra(table)]
     if len(found) == 1:
         return (_renamed(found[0], None),)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from msc_plans.files.whole import whole_file
+from msc_plans.files.atomic import whole_file
 
 __all__ = ["write_csv"]
 

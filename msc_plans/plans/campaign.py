@@ -15,7 +15,7 @@ from msc_plans.condition import Condition
 from msc_plans.plan_stubs import compute, is_tripped, make_safe, safely, wait_for_future
 from msc_plans.plans.check import check_choice, check_count, check_flag
 from msc_plans.plans.measure import SCHEMA_VERSION, Why, arm, bring_up_steps, check_exposure, condition_run
-from msc_plans.plans.person import Decision, decide
+from msc_plans.plans.operator_decision import Decision, decide
 from msc_plans.plans.preflight import now, progress
 from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
 from msc_plans.plans.resume import Past, read_past

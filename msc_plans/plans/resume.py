@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msc_plans.condition import Condition
-from msc_plans.plans.person import Decision
+from msc_plans.plans.operator_decision import Decision
 from msc_plans.protocols import History
 
 __all__ = ["Past", "read_past"]

@@ -4,14 +4,14 @@ A folder is enough: ``open_catalog("store")`` works whether a server runs on it 
 imported by the functions that need it, so that importing this package costs next to nothing.
 """
 
-from .client import broker, close_catalog, open_catalog, opened
-from .config import catalog_config, read_api_key
-from .history import CatalogHistory
-from .ingest import Ingest
-from .lock import StoreBusyError
-from .server import PortBusyError, ServerError, TiledServer
-from .verify import Report, replay, verify
-from .writer import JournalError, RunWriter
+from msc_plans.storage.campaign_history import CatalogHistory
+from msc_plans.storage.client import broker, close_catalog, open_catalog, opened
+from msc_plans.storage.config import catalog_config, read_api_key
+from msc_plans.storage.ingest import Ingest
+from msc_plans.storage.lock import StoreBusyError
+from msc_plans.storage.run_writer import JournalError, RunWriter
+from msc_plans.storage.server import PortBusyError, ServerError, TiledServer
+from msc_plans.storage.verify import Report, replay, verify
 
 __all__ = [
     "CatalogHistory",

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from .journal import Document
+from msc_plans.storage.journal import Document
 
 __all__ = ["frame_files", "read_checksums", "sha256", "write_checksums"]
 

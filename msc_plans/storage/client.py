@@ -10,24 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .arrays import replace_leftovers
-from .config import catalog_config, prepare_folder, read_api_key
-from .confine import confine_files
-from .database import create_database, holds_store
-from .lock import Holder, StoreBusyError, StoreLock, read_holder
-from .tables import share_tables
+from msc_plans.storage.config import catalog_config, prepare_folder, read_api_key
+from msc_plans.storage.database import create_database, holds_store
+from msc_plans.storage.lock import Holder, StoreBusyError, StoreLock, read_holder
+from msc_plans.storage.tiled_patches.confined_files import confine_files
+from msc_plans.storage.tiled_patches.leftover_arrays import replace_leftovers
+from msc_plans.storage.tiled_patches.table_connections import share_tables
 
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
     from databroker.v1 import Broker
     from tiled.client.context import Context
 
-__all__ = ["broker", "close_catalog", "limit_retries", "open_catalog", "open_server", "opened"]
+__all__ = ["broker", "close_catalog", "is_uri", "limit_retries", "open_catalog", "open_server", "opened"]
 
 _TIMEOUT_S = 20.0
 
 # The apps that run inside this process, by folder: opening a folder twice gives two clients of one app.
 _apps: dict[Path, tuple["Context", StoreLock]] = {}
+
+
+def is_uri(where: str) -> bool:
+    """Return whether a store is given as the URI of a server, not as a folder."""
+    return where.startswith(("http://", "https://"))
 
 
 def open_catalog(where: str | Path, api_key: str | None = None, create: bool = False) -> "CatalogOfBlueskyRuns":
@@ -51,7 +56,7 @@ def open_catalog(where: str | Path, api_key: str | None = None, create: bool = F
     StoreBusyError
         Another process has the folder open without serving it.
     """
-    if isinstance(where, str) and where.startswith(("http://", "https://")):
+    if isinstance(where, str) and is_uri(where):
         return _connect(where, api_key)
     folder = Path(where).expanduser().resolve()
     if not holds_store(folder) and not create:
@@ -99,7 +104,7 @@ def open_server(where: str | Path, api_key: str | None = None) -> "CatalogOfBlue
     ConnectionError
         No server serves the folder.
     """
-    if isinstance(where, str) and where.startswith(("http://", "https://")):
+    if isinstance(where, str) and is_uri(where):
         return _connect(where, api_key)
     folder = Path(where).expanduser().resolve()
     holder = read_holder(folder)

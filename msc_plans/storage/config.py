@@ -16,7 +16,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from .database import read_database
+from msc_plans.storage.database import read_database
 
 __all__ = ["catalog_config", "prepare_folder", "read_api_key"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .checksums import write_checksums
-from .client import close_catalog
-from .journal import Document, archive, is_written, journals, parse_line
-from .whole import make_room, tiled_writer
+from msc_plans.storage.checksums import write_checksums
+from msc_plans.storage.client import close_catalog
+from msc_plans.storage.complete_runs import make_room, tiled_writer
+from msc_plans.storage.journal import Document, archive, is_written, journals, parse_line
 
 __all__ = ["Ingest", "Wait"]
 

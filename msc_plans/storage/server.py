@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .config import prepare_folder, read_api_key
-from .lock import Holder, StoreBusyError, StoreLock
+from msc_plans.storage.config import prepare_folder, read_api_key
+from msc_plans.storage.lock import Holder, StoreBusyError, StoreLock
 
 __all__ = ["HOST", "PortBusyError", "ServerError", "TiledServer", "listen"]
 
@@ -132,7 +132,7 @@ class TiledServer:
             with listen(self.port) as listener, (self.folder / "tiled.log").open("ab") as log:
                 self.port = listener.getsockname()[1]
                 descriptors = (lock.descriptor, listener.fileno())
-                command = [sys.executable, "-m", "msc_plans.storage.serve", str(self.folder), "--inherited"]
+                command = [sys.executable, "-m", "msc_plans.storage.server_process", str(self.folder), "--inherited"]
                 self._process = subprocess.Popen(
                     [*command, *map(str, (*descriptors, self._parent))],
                     pass_fds=descriptors,

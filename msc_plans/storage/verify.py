@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .checksums import frame_files, read_checksums, sha256
-from .journal import Document, read_journal
-from .runs import in_order
-from .whole import make_room, tiled_writer
+from msc_plans.storage.checksums import frame_files, read_checksums, sha256
+from msc_plans.storage.complete_runs import make_room, tiled_writer
+from msc_plans.storage.journal import Document, read_journal
+from msc_plans.storage.runs import in_order
 
 __all__ = ["Report", "replay", "verify"]
 

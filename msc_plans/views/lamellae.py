@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from msc_plans.analysis.lamellae import LamellaeResult
+from msc_plans.analysis.lamellae.analyse import LamellaeResult
 
 __all__ = ["draw_lamellae"]
 

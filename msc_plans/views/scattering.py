@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from msc_plans.analysis.families import CDSE_FAMILIES
-from msc_plans.analysis.saxs_result import SaxsResult
+from msc_plans.analysis.saxs.result import SaxsResult
 
 __all__ = ["draw_curve", "draw_sizes"]
 

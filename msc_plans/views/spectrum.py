@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from msc_plans.analysis.uvvis_result import UvVisResult
+from msc_plans.analysis.uvvis.result import UvVisResult
 
 __all__ = ["draw_spectrum"]
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ioc_sim.saxs import SaxsStation
+from ioc_sim.records.saxs import SaxsStation
 
 PREFIX = "X:Saxs:"
 
@@ -90,10 +90,10 @@ def test_records_carry_units_and_a_description_that_fits(pvdb):
 
 
 def test_a_record_stands_in_one_table_only():
-    from ioc_sim.hdf_records import HDF_RECORDS
-    from ioc_sim.pilatus import CAM_RECORDS
+    from ioc_sim.areadetector.hdf_records import HDF_RECORDS
+    from ioc_sim.areadetector.pilatus import CAM_RECORDS
 
-    table = (files("ioc_sim") / "areadetector_records.csv").read_text(encoding="utf-8")
+    table = (files("ioc_sim.areadetector") / "inert_records.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(table.splitlines()))
     for group, live in (("cam1", CAM_RECORDS), ("HDF1", HDF_RECORDS)):
         names = [(row["name"], row["form"] in ("pair", "fixed")) for row in rows if row["group"] == group]
@@ -104,7 +104,7 @@ def test_a_record_stands_in_one_table_only():
 
 @pytest.mark.parametrize("form", ["pair", "set", "fixed", "momentary"])
 def test_inert_records_keep_refuse_or_let_go_what_is_put(form):
-    from ioc_sim.inert import InertModel
+    from ioc_sim.areadetector.inert import InertModel
 
     row = {"name": "Name", "form": form, "type": "float", "value": "1"}
     model = InertModel([row])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.record_names import record_names
+from devices.core.record_names import record_names
 from ioc_sim.ioc import Ioc
 from ioc_sim.physics.faults import KINDS
 from ioc_sim.physics.scenario_file import load_scenario

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from caproto import ChannelType
 
-from msc_plans.cli.checkup.records import channel_access
-from msc_plans.cli.simulator import use_loopback
+from msc_plans.checkup.records import channel_access
+from msc_plans.session.simulator import use_loopback
 
 
 class Client:

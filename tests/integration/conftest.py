@@ -37,7 +37,7 @@ def store_folder(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def ioc(tmp_path_factory):
     """The soft IOC of this test process: scenario ``fast`` at 200 times the speed of a clock."""
-    from msc_plans.cli.simulator import Simulator
+    from msc_plans.session.simulator import Simulator
 
     port = int(os.environ["EPICS_CA_SERVER_PORT"])
     folder = tmp_path_factory.mktemp("ioc")
@@ -50,7 +50,7 @@ def ioc(tmp_path_factory):
 def devices(ioc):
     """Reactor and spectrometer, connected, on the twin's clock; the heartbeat is not watched."""
     from devices import FlowReactor, Geometry, Spectrometer, connect, disconnect, use_clock
-    from devices.connect import find_clock
+    from devices.core.connect import find_clock
     from ioc_sim.physics.scenario_file import load_scenario
 
     volumes = load_scenario("fast").plumbing

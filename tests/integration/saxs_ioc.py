@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ioc_sim.records import Setting, serve
-from ioc_sim.saxs import SaxsStation
+from ioc_sim.records.saxs import SaxsStation
+from ioc_sim.records.table import Setting, serve
 
 ROWS, COLUMNS = 619, 487
 TICK_S, TIME_SCALE = 0.04, 200.0

@@ -5,7 +5,7 @@ import pytest
 from ophyd import EpicsSignal
 
 from devices import DidNotHappenError, GivenUpError, InterlockTrippedError, NoAnswerError, SetpointRefusedError, connect
-from devices.reactor import FlowReactor
+from devices.flow.reactor import FlowReactor
 from tests.conftest import wait_until
 
 CONDITION = {"nucleation_temperature": 120.0, "growth_temperature": 110.0, "residence_time": 14.0}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from msc_plans.cli.checkup import Finding, machine, network, services
-from msc_plans.cli.checkup.records import Record, check_records, compare, records_wanted
+from msc_plans.checkup import Finding, machine, network, services
+from msc_plans.checkup.records import Record, check_records, compare, records_wanted
 from msc_plans.cli.doctor import examine
 from msc_plans.settings import LimitSettings, SaxsSettings, Settings
 from msc_plans.storage import TiledServer
@@ -59,7 +59,7 @@ def test_what_is_broken_has_a_remedy_and_fits_the_terminal(tmp_path):
 
 
 def test_without_a_reactor_asked_for_its_absence_is_a_note(monkeypatch):
-    monkeypatch.setattr("msc_plans.cli.checkup.records._ask", lambda names, timeout_s: ({}, 0.0))
+    monkeypatch.setattr("msc_plans.checkup.records._ask", lambda names, timeout_s: ({}, 0.0))
     (named,) = check_records(Settings(), timeout_s=1.0, named=True)
     (not_named,) = check_records(Settings(), timeout_s=1.0, named=False)
     assert (named.state, not_named.state) == ("broken", "note")
@@ -92,7 +92,7 @@ def test_wrong_units_lacking_choices_and_narrow_limits_are_named(wanted):
 
 def test_a_silent_saxs_station_can_be_switched_off(wanted, monkeypatch):
     answers = {name: one for name, one in wanted.items() if ":Saxs:" not in name}
-    monkeypatch.setattr("msc_plans.cli.checkup.records._ask", lambda names, timeout_s: (answers, 0.0))
+    monkeypatch.setattr("msc_plans.checkup.records._ask", lambda names, timeout_s: (answers, 0.0))
     assert "use = false" in check_records(Settings(), timeout_s=1.0, named=True)[0].todo
     without = check_records(Settings(saxs=SaxsSettings(use=False)), timeout_s=1.0, named=True)
     assert {one.state for one in without} == {"fine"}
@@ -101,7 +101,7 @@ def test_a_silent_saxs_station_can_be_switched_off(wanted, monkeypatch):
 def test_a_clock_that_is_ahead_is_named(wanted, monkeypatch):
     import time
 
-    monkeypatch.setattr("msc_plans.cli.checkup.records._ask", lambda *_: (wanted, time.time() + 3600.0))
+    monkeypatch.setattr("msc_plans.checkup.records._ask", lambda *_: (wanted, time.time() + 3600.0))
     (found,) = [one for one in check_records(Settings(), timeout_s=1.0, named=True) if one.state == "broken"]
     assert found.found == "the IOC's clock is 3600 s ahead"
 
@@ -182,7 +182,7 @@ def test_disk_and_python(tmp_path, monkeypatch):
     assert machine.check_disk(tmp_path / "not" / "there").state == "fine"
     monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 5e8}))
     assert machine.check_disk(tmp_path).state == "broken"
-    monkeypatch.setattr("msc_plans.cli.checkup.machine.requires", lambda name: ["no-such-package>=1"])
+    monkeypatch.setattr("msc_plans.checkup.machine.requires", lambda name: ["no-such-package>=1"])
     assert "no-such-package>=1" in machine.check_python().found
 
 

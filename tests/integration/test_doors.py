@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from msc_plans.cli import CommandError
+from msc_plans.errors import InputError
 from msc_plans.storage import opened
 from tests.conftest import wait_until
 
@@ -54,7 +54,7 @@ def running(folder, *arguments, until):
 
 
 def test_the_ioc_listens_on_the_loopback_only(tmp_path):
-    from msc_plans.cli.simulator import free_port
+    from msc_plans.session.simulator import free_port
 
     port = free_port()
     with running(tmp_path, "ioc", "--scenario", "fast", "--port", str(port), until="Ctrl-C") as (process, _):
@@ -176,10 +176,10 @@ def test_the_re_manager_leaves_the_loopback_only_with_keys(host, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for local in ("127.0.0.1", "localhost"):
         _check_host(local)
-    with pytest.raises(CommandError, match="listens beyond the loopback only with keys"):
+    with pytest.raises(InputError, match="listens beyond the loopback only with keys"):
         _check_host(host)
     monkeypatch.setenv("QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER", "x")
-    with pytest.raises(CommandError, match="QSERVER_ZMQ_PUBLIC_KEY not set"):
+    with pytest.raises(InputError, match="QSERVER_ZMQ_PUBLIC_KEY not set"):
         _check_host(host)
     monkeypatch.setenv("QSERVER_ZMQ_PUBLIC_KEY", "x")
     _check_host(host)

@@ -89,7 +89,7 @@ class Rig:
         try:
             # what a fault keeps from happening is not waited for ten seconds
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("devices.move._LEAST_WALL_TIMEOUT_S", 1.0)
+                patch.setattr("devices.core.move._LEAST_WALL_TIMEOUT_S", 1.0)
                 self.RE(at.throwing(plan) if at.throw else plan)
         except Exception as error:  # noqa: BLE001  it is looked at by the test
             return error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from msc_plans.cli.simulator import Simulator, free_port
+from msc_plans.session.simulator import Simulator, free_port
 from tests.conftest import wait_until
 from tests.contract.test_records import DESIGNED
 
@@ -70,7 +70,7 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path):
     import psutil
 
     script = (
-        "from msc_plans.cli.simulator import Simulator; import time\n"
+        "from msc_plans.session.simulator import Simulator; import time\n"
         "s = Simulator(scenario='fast').launch().wait_ready(); print(s.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

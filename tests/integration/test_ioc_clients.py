@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from ioc_sim.physics.scenario_file import load_scenario
-from msc_plans.cli.simulator import Simulator
+from msc_plans.session.simulator import Simulator
 from tests.conftest import wait_until
 from tests.integration.channel_access import client
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from msc_plans.cli.simulator import Simulator, free_port
+from msc_plans.session.simulator import Simulator, free_port
 from tests.conftest import wait_until
 from tests.integration.channel_access import client
 

@@ -13,7 +13,7 @@ from msc_plans.storage import RunWriter, TiledServer, opened, verify
 from msc_plans.storage.database import Database, write_database
 from msc_plans.storage.journal import stored_journals
 from tests.conftest import wait_until
-from tests.unit.test_storage import run_documents
+from tests.unit.storage.test_storage import run_documents
 
 pytestmark = pytest.mark.long
 

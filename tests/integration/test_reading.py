@@ -20,16 +20,16 @@ from msc_plans.callbacks.frames import Frames
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.cli import main
-from msc_plans.cli.reprocess import Progress, _missing
-from msc_plans.cli.reprocess_worker import Answer, Job, last_uid, reprocess_run
+from msc_plans.reprocess.job import Progress, _missing
+from msc_plans.reprocess.worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.settings import OpticsSettings
 from msc_plans.storage import RunWriter, TiledServer, close_catalog, open_catalog
+from msc_plans.storage.complete_runs import tiled_writer
 from msc_plans.storage.runs import documents, read_streams
 from msc_plans.storage.search import analyses_of, find_analyses, find_runs, newest, newest_raw, runs_by_uid
-from msc_plans.storage.whole import tiled_writer
 from tests.conftest import wait_until
 from tests.system.documentation import blocks
-from tests.unit.raw_runs import Station
+from tests.unit.callbacks.raw_runs import Station
 
 WAVELENGTH = np.linspace(300.0, 800.0, 1001)
 CONDITIONS = [(280.0, 280.0, 14.0), (300.0, 220.0, 12.0), (300.0, 220.0, 30.0)]

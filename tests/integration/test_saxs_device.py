@@ -54,7 +54,7 @@ def fault(ioc, monkeypatch):
     """Switch a fault on; off again at the end. What it keeps from happening is waited for only briefly."""
     from ophyd import EpicsSignal
 
-    monkeypatch.setattr("devices.move._LEAST_WALL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("devices.core.move._LEAST_WALL_TIMEOUT_S", 1.0)
     switched = []
 
     def switch(name):
@@ -185,7 +185,7 @@ def test_without_beam_the_monitor_is_named(saxs, fault):
 def test_a_folder_that_the_ioc_refuses_is_named(station, monkeypatch):
     before = station.write_path
     station.write_path = "/nowhere"
-    monkeypatch.setattr("devices.saxs.PUT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("devices.saxs.detector.PUT_TIMEOUT_S", 0.5)
     try:
         with pytest.raises(FrameNotWrittenError, match=r"FilePath.*/nowhere/.*may write to"):
             station.stage()

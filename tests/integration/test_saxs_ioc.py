@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from caproto import ChannelType
 
-from msc_plans.cli.checkup.records import channel_access
-from msc_plans.cli.simulator import free_port
+from msc_plans.checkup.records import channel_access
+from msc_plans.session.simulator import free_port
 from tests.conftest import wait_until
 from tests.integration.saxs_ioc import COLUMNS, ROWS, counts
 

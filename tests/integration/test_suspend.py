@@ -8,8 +8,8 @@ import pytest
 from bluesky.utils import Msg, RunEngineInterrupted
 from ophyd import EpicsSignal, Signal
 
-from msc_plans.cli.suspend import Suspending
 from msc_plans.plans import make_safe, measure_condition, take_dark_and_reference
+from msc_plans.session.suspenders import Suspending
 from msc_plans.settings import Settings, Suspender
 from tests.conftest import wait_until
 
@@ -113,7 +113,7 @@ def test_each_suspender_of_the_settings_holds_a_plan_and_says_why(RE, monkeypatc
     bad, good = VALUES[told.pv]
     record = Signal(name=told.pv, value=good)
     record.put(bad)  # as a record says it to who subscribes
-    monkeypatch.setattr("msc_plans.cli.suspend.EpicsSignalRO", lambda *_, **__: record)
+    monkeypatch.setattr("msc_plans.session.suspenders.EpicsSignalRO", lambda *_, **__: record)
     RE.preprocessors.append(Suspending(Settings(suspenders=[told.model_copy(update={"wait_s": 0.0})])))
     seen = []
 
@@ -137,7 +137,9 @@ def test_each_suspender_of_the_settings_holds_a_plan_and_says_why(RE, monkeypatc
 
 def test_messages_of_a_long_plan_are_not_kept(RE, monkeypatch):
     told = Settings().suspenders[0]
-    monkeypatch.setattr("msc_plans.cli.suspend.EpicsSignalRO", lambda *_, **__: Signal(name=told.pv, value=100.0))
+    monkeypatch.setattr(
+        "msc_plans.session.suspenders.EpicsSignalRO", lambda *_, **__: Signal(name=told.pv, value=100.0)
+    )
     RE.preprocessors.append(Suspending(Settings(suspenders=[told])))
     alive = []
 

@@ -11,7 +11,7 @@ from event_model import compose_resource
 from msc_plans.cli import main
 from msc_plans.storage import RunWriter, TiledServer, opened
 from msc_plans.storage.journal import stored_journals
-from tests.unit.test_storage import run_documents
+from tests.unit.storage.test_storage import run_documents
 
 FRAME = np.arange(12, dtype=np.int32).reshape(1, 3, 4)
 

@@ -14,17 +14,17 @@ import pytest
 import zarr
 from tiled.client.utils import ClientError
 
-from msc_plans.cli import reprocess_worker
-from msc_plans.cli.reprocess_worker import Answer, Job, reprocess_run
+from msc_plans.reprocess import worker as reprocess_worker
+from msc_plans.reprocess.worker import Answer, Job, reprocess_run
 from msc_plans.settings import OpticsSettings
 from msc_plans.storage import Ingest, RunWriter, TiledServer, close_catalog, open_catalog
+from msc_plans.storage.complete_runs import make_room, tiled_writer
+from msc_plans.storage.ingest_process import work
 from msc_plans.storage.journal import Journal
 from msc_plans.storage.runs import read_streams
 from msc_plans.storage.search import analyses_of
-from msc_plans.storage.whole import make_room, tiled_writer
-from msc_plans.storage.write import work
 from tests.conftest import wait_until
-from tests.unit.raw_runs import Station
+from tests.unit.callbacks.raw_runs import Station
 
 
 @pytest.fixture(scope="module")
@@ -206,9 +206,9 @@ def test_a_store_that_fails_at_all_is_told_from_a_run_that_does(server, exposed,
 
 def test_workers_on_this_machine_keep_nothing_of_each_second():
     code = """
-from msc_plans.cli.reprocess import _cluster
+from msc_plans.reprocess.job import cluster
 if __name__ == "__main__":
-    with _cluster(1, None) as client:
+    with cluster(1, None) as client:
         (kept,) = client.run(lambda dask_worker: sorted(dask_worker.periodic_callbacks)).values()
     print(kept)
 """

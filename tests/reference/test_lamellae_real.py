@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msc_plans.analysis.lamellae import analyse
+from msc_plans.analysis.lamellae.analyse import analyse
 from msc_plans.files import read_curves
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "saxs"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from msc_plans.analysis.saxs import CDSE_CONTRAST_INV_CM2, analyse
-from msc_plans.analysis.saxs_form import scattering
+from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2, analyse
+from msc_plans.analysis.saxs.form import scattering
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "saxs"
 

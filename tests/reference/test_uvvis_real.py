@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from msc_plans.analysis.uvvis import analyse
+from msc_plans.analysis.uvvis.analyse import analyse
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "uvvis_cdse_growth"
 

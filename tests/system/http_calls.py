@@ -6,7 +6,7 @@ KEYS = frozenset(VISITORS[2:])
 OPERATOR = frozenset(VISITORS[3:])
 EXPERT = frozenset(VISITORS[4:])
 
-# What msc_plans.cli.http_server takes away.
+# What msc_plans.queue.http_server takes away.
 CLOSED = (
     "POST /api/queue/upload/spreadsheet", "POST /api/auth/session/refresh",
     "DELETE /api/auth/session/revoke/{session_id}",

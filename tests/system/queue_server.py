@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import psutil
 
-from msc_plans.cli.manager import Manager
+from msc_plans.queue.client import Manager
 from tests.conftest import wait_until
 from tests.integration.channel_access import client
 

@@ -142,7 +142,7 @@ def test_every_setting_is_in_the_table_with_unit_or_meaning(docs_tools):
 
 def test_every_record_a_device_asks_for_is_in_the_tables(docs_tools):
     from devices import FlowReactor, SaxsDetector, Spectrometer
-    from devices.record_names import record_names
+    from devices.core.record_names import record_names
 
     listed, below = set(), ""
     for line in docs_tools.records("X:").splitlines():

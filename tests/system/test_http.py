@@ -10,12 +10,12 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
-from msc_plans.cli.http_access import AccessError, GroupOfRole, people_of, prepare_keys
-from msc_plans.cli.http_server import HttpServer, read_config
 from msc_plans.cli.queue import startup_folder
-from msc_plans.cli.queue_server import QueueServer
+from msc_plans.queue.http_access import AccessError, GroupOfRole, people_of, prepare_keys
+from msc_plans.queue.http_server import HttpServer, read_config
+from msc_plans.queue.server import QueueServer
 from tests.system.http_calls import BODIES, CALLS, CLOSED, FEW, VISITORS
-from tests.unit.test_queue_profile import GOOD, MEASURING, SAFE
+from tests.unit.queue.test_profile import GOOD, MEASURING, SAFE
 
 PROFILE = startup_folder(None)
 PEOPLE = PROFILE.parent / "httpserver.yml"
@@ -234,8 +234,8 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
 
 
 def test_every_group_of_the_roles_exists():
-    from msc_plans.cli.http_access import GROUPS
-    from tests.unit.test_queue_profile import PERMISSIONS
+    from msc_plans.queue.http_access import GROUPS
+    from tests.unit.queue.test_profile import PERMISSIONS
 
     assert set(GROUPS) < set(yaml.safe_load(PERMISSIONS.read_text())["user_groups"])
 

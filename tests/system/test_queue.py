@@ -9,10 +9,10 @@ import psutil
 import pytest
 import yaml
 
-from msc_plans.cli.manager import ManagerError
+from msc_plans.queue.client import ManagerError
 from tests.conftest import wait_until
 from tests.system.queue_server import CONDITION, DEVICES, Agent, msc, served
-from tests.unit.test_queue_profile import BAD, GOOD, LISTS, MEASURING, SAFE
+from tests.unit.queue.test_profile import BAD, GOOD, LISTS, MEASURING, SAFE
 
 REACTOR = {"reactor": "reactor"}
 SHORT = {"nucleation_temperature": 130.0, "growth_temperature": 130.0}
@@ -259,7 +259,7 @@ def _process(queue, name):
 
 def _pids(queue, name):
     """Pids of Redis or of the worker, which is the one that stores runs."""
-    called = {"Redis": "redis-server", "worker": "msc_plans.storage.write"}[name]
+    called = {"Redis": "redis-server", "worker": "msc_plans.storage.ingest_process"}[name]
     found = []
     for one in psutil.Process(queue.pid).children(recursive=True):
         # one that has ended meanwhile has no command line

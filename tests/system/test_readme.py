@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
-from msc_plans.cli.simulator import Simulator, free_port
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.synthetic import outcome_record
+from msc_plans.session.simulator import Simulator, free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

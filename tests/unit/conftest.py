@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.fakes import answering_simulator, fake_reactor, fake_saxs, fake_spectrometer
+from tests.unit.plans.fakes import answering_simulator, fake_reactor, fake_saxs, fake_spectrometer
 
 
 @pytest.fixture(scope="session")

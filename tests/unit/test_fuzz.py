@@ -82,7 +82,7 @@ def test_what_fell_over_once_is_refused(name, data, tmp_path):
 
 
 def test_a_file_is_not_made_in_the_place_of_its_root(tmp_path):
-    from ioc_sim.data_root import DataRoot
+    from ioc_sim.areadetector.data_root import DataRoot
 
     root = DataRoot(tmp_path / "frames")
     with pytest.raises(ValueError, match="where all files go"):

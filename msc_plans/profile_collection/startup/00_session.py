@@ -8,9 +8,9 @@ import os
 # One thread: those of the algebra library cost the live analysis more than they give.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from msc_plans.cli.plans import plans_of
-from msc_plans.cli.terminal import catch_up_after_cells, spare_tracebacks
-from msc_plans.cli.wiring import open_session
+from msc_plans.session.plans import plans_of
+from msc_plans.session.session import open_session
+from msc_plans.session.terminal import catch_up_after_cells, spare_tracebacks
 from msc_plans.settings import Settings
 from msc_plans.views.lines import CampaignLines
 

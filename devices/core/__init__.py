@@ -1,0 +1,1 @@
+"""What all devices share: moves, signals, the connection to records."""

@@ -1,0 +1,67 @@
+"""What pumps have delivered together since a moment, each its share of the flow."""
+
+from collections.abc import Mapping
+
+from devices.core.move import DidNotHappenError, number
+from devices.pump import SyringePump
+
+__all__ = ["Delivery"]
+
+_STANDSTILL_LOOKS = 5
+
+
+class Delivery:
+    """Counts from when it is made.
+
+    Liquid is the mixture that was asked for as far as the slowest pump has come: what a stalled one lacks is not made
+    up for by another.
+
+    Parameters
+    ----------
+    shares : mapping
+        Share of the flow by pump; together 1.
+    """
+
+    def __init__(self, shares: Mapping[SyringePump, float]) -> None:
+        self._shares = shares
+        self._before = {pump: number(pump.infused_ul, use_monitor=False) for pump in shares}
+        self._least = self._most = 0.0
+        self._looks = 0
+
+    def __str__(self) -> str:
+        """What each pump has done."""
+        told = ", ".join(f"{pump.name} {pump.status.get()}, {self._of(pump):.0f} µL" for pump in self._shares)
+        return f"delivered so far: {told}; is a syringe empty?"
+
+    def _of(self, pump: SyringePump, *, monitored: bool = True) -> float:
+        return number(pump.infused_ul, use_monitor=monitored) - self._before[pump]
+
+    def _volumes(self, *, monitored: bool) -> list[float]:
+        return [self._of(pump, monitored=monitored) / share for pump, share in self._shares.items()]
+
+    def passed_ul(self) -> float:
+        """Return the volume of complete mixture, µL."""
+        return min(self._volumes(monitored=True))
+
+    def watch(self, target_ul: float) -> None:
+        """Look whether a pump stands still; call it again and again.
+
+        Raises
+        ------
+        DidNotHappenError
+            A pump has delivered less than half of its share of the target and nothing more the last few times that
+            another's counter moved, which has delivered all of its own.
+        """
+        volumes = self._volumes(monitored=True)
+        if max(volumes) < max(target_ul, self._most) or min(volumes) > 0.5 * target_ul:
+            return
+        # updates of two records come one after the other: both are asked for
+        volumes = self._volumes(monitored=False)
+        least, most = min(volumes), max(volumes)
+        if least > self._least:
+            self._looks = 0
+        elif most > self._most:
+            self._looks += 1
+        self._least, self._most = least, max(most, self._most)
+        if self._looks > _STANDSTILL_LOOKS:
+            raise DidNotHappenError(f"the passage of {target_ul:.0f} µL: a pump stands still")

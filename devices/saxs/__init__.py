@@ -1,0 +1,1 @@
+"""The SAXS detector and the cell in its beam."""

@@ -1,0 +1,1 @@
+"""``cam1:`` and ``HDF1:`` of areaDetector, and the files they write."""

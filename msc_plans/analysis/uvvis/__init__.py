@@ -1,0 +1,27 @@
+"""UV-vis spectra: cluster families, nanocrystals and what has accumulated."""
+
+from msc_plans.analysis.uvvis.analyse import (
+    DETECTED,
+    WINDOW_NM,
+    Accumulation,
+    FamilyBand,
+    Nanocrystal,
+    UvVisResult,
+    absorbance,
+    accumulation,
+    analyse,
+    outcome,
+)
+
+__all__ = [
+    "DETECTED",
+    "WINDOW_NM",
+    "Accumulation",
+    "FamilyBand",
+    "Nanocrystal",
+    "UvVisResult",
+    "absorbance",
+    "accumulation",
+    "analyse",
+    "outcome",
+]

@@ -1,0 +1,10 @@
+"""The error of bad input, which commands report in one line."""
+
+__all__ = ["InputError"]
+
+
+class InputError(Exception):
+    """Something that was asked for can't be done as asked: one line that names the value and what to do.
+
+    Commands print it without a traceback and end with exit code 2.
+    """

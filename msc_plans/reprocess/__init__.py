@@ -1,0 +1,1 @@
+"""Analyse stored runs again, on several processes or a cluster."""

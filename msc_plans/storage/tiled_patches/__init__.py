@@ -1,0 +1,1 @@
+"""Patches of Tiled and FastAPI; each names the fault it mends upstream."""
