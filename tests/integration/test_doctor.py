@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from msc_plans.checkup import Finding, machine, network, services
+from msc_plans.checkup.examine import examine
 from msc_plans.checkup.records import Record, check_records, compare, records_wanted
-from msc_plans.cli.doctor import examine
 from msc_plans.settings import LimitSettings, SaxsSettings, Settings
 from msc_plans.storage import TiledServer
 
