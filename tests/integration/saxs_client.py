@@ -16,6 +16,7 @@ from ophyd.areadetector.plugins import HDF5Plugin
 from ophyd.signal import EpicsSignalBase
 
 from devices import disconnect
+from tests.conftest import wait_until
 
 # what an unwatched set() would wait for without end
 EpicsSignalBase.set_defaults(timeout=10, write_timeout=20, connection_timeout=20)
@@ -43,6 +44,8 @@ def main():
     def follow(name, document):
         documents.append((name, document))
         if name == "event" and document["seq_num"] == 2:
+            # pyepics may still hold the name of before: it answers from a monitor that can be late
+            wait_until(lambda: Path(detector.hdf1.full_file_name.get()).is_file(), what="the name of the open file")
             path = detector.hdf1.full_file_name.get()
             read = subprocess.run([sys.executable, "-c", READER, path], capture_output=True, text=True, check=True)
             during.append(json.loads(read.stdout))
