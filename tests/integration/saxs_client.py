@@ -6,6 +6,8 @@ Prints what happened as JSON. OPHYD_CONTROL_LAYER and EPICS_CA_* choose how the 
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 from bluesky.plans import count
@@ -16,7 +18,6 @@ from ophyd.areadetector.plugins import HDF5Plugin
 from ophyd.signal import EpicsSignalBase
 
 from devices import disconnect
-from tests.conftest import wait_until
 
 # what an unwatched set() would wait for without end
 EpicsSignalBase.set_defaults(timeout=10, write_timeout=20, connection_timeout=20)
@@ -45,8 +46,9 @@ def main():
         documents.append((name, document))
         if name == "event" and document["seq_num"] == 2:
             # pyepics may still hold the name of before: it answers from a monitor that can be late
-            wait_until(lambda: Path(detector.hdf1.full_file_name.get()).is_file(), what="the name of the open file")
-            path = detector.hdf1.full_file_name.get()
+            until = time.monotonic() + 10.0
+            while not Path(path := detector.hdf1.full_file_name.get()).is_file() and time.monotonic() < until:
+                threading.Event().wait(0.02)
             read = subprocess.run([sys.executable, "-c", READER, path], capture_output=True, text=True, check=True)
             during.append(json.loads(read.stdout))
 
