@@ -7,9 +7,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
-from devices.core.move import Asked, Clock, Move, Progress, number, put_checked
+from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
 from devices.core.signals import Setpoint
-from devices.wall import wall_clock
 
 __all__ = ["Oven", "ask_ovens"]
 

@@ -5,9 +5,8 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
-from devices.core.move import Clock, Move, number
+from devices.core.move import Clock, Move, number, wall_clock
 from devices.core.signals import Command, Setpoint
-from devices.wall import wall_clock
 
 __all__ = ["Spectrometer"]
 

@@ -13,7 +13,7 @@ Source of the claims: Palencia et al., Nanoscale 2020, 12, 22928.
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,27 +22,18 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from ioc_sim.bench import content_of, noise_free, truth
+from ioc_sim.claims_page import ClaimCheck, page
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.matter import Matter, matter_of
 from ioc_sim.physics.scenario import Scenario
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.sizing import diameter_nm
 
-__all__ = ["CLAIMS", "Finding", "check", "main"]
+__all__ = ["CLAIMS", "check", "main"]
 
 Array = NDArray[np.float64]
 ACCUMULATED, ABSENT, SEEN_AU = 0.085, 0.05, 3e-3
 FAMILIES = {"CdSe-382": 382.0, "CdSe-403": 403.0, "CdSe-437": 437.0, "CdSe-465": 465.0}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row of the table."""
-
-    claim: str
-    expected: str
-    found: str
-    carried: bool
 
 
 class Twin:
@@ -110,11 +101,11 @@ def _celsius(values: Iterable[float]) -> str:
     return ", ".join(f"{v:g}" for v in values) or "none"
 
 
-def f1_window(twin: Twin) -> Finding:
+def f1_window(twin: Twin) -> ClaimCheck:
     ratios = {t: twin.both(t, 14.0)["ratio_437"] for t in range(250, 360, 10)}
     there = [t for t, ratio in ratios.items() if ratio >= ACCUMULATED]
     listed = ", ".join(f"{t}: {ratio:.3f}" for t, ratio in ratios.items())
-    return Finding(
+    return ClaimCheck(
         "F1-window", "14 s, ovens equal: accumulated at 270, 280, 290, 300 °C only", f"{_celsius(there)} °C ({listed})",
         there == [270, 280, 290, 300],
     )  # fmt: skip
@@ -124,18 +115,18 @@ def _grid(twin: Twin) -> dict[int, dict[int, dict[str, Any]]]:
     return {n: {g: twin.at(n, g, 14.0) for g in range(n, n - 100, -10)} for n in range(260, 360, 10)}
 
 
-def f1_rows(twin: Twin) -> Finding:
+def f1_rows(twin: Twin) -> ClaimCheck:
     grid = _grid(twin)
     rows = [n for n, row in grid.items() if any(r["ratio_437"] >= ACCUMULATED for r in row.values())]
     best = {n: max(row, key=lambda g: row[g]["ratio_437"]) for n, row in grid.items()}
     text = ", ".join(f"{n}: {grid[n][g]['ratio_437']:.3f} at growth {g}" for n, g in best.items())
-    return Finding(
+    return ClaimCheck(
         "F1-rows", "accumulated in rows of nucleation at 270 to 300 °C only",
         f"rows {_celsius(rows)} °C (best: {text})", rows == [270, 280, 290, 300],
     )  # fmt: skip
 
 
-def f1_static(twin: Twin) -> Finding:
+def f1_static(twin: Twin) -> ClaimCheck:
     grid = _grid(twin)
     places = [
         seen(result, "CdSe-437")
@@ -152,22 +143,24 @@ def f1_static(twin: Twin) -> Finding:
     low, high = (min(known), max(known)) if known else (float("nan"), float("nan"))
     found = f"{low:.1f} to {high:.1f} nm in {len(known)} of {len(places)}; rising at 270: {rises[0]}, 280: {rises[1]}"
     good = len(known) == len(places) > 0 and low >= 435.0 and high <= 439.0 and all(rises)
-    return Finding("F1-static", "437 ± 2 nm where accumulated; rises with growth temperature (270, 280)", found, good)
+    return ClaimCheck(
+        "F1-static", "437 ± 2 nm where accumulated; rises with growth temperature (270, 280)", found, good
+    )
 
 
-def f1_grow(twin: Twin) -> Finding:
+def f1_grow(twin: Twin) -> ClaimCheck:
     grid, falls, compared = _grid(twin), 0, 0
     for row in grid.values():
         there = [row[g]["nc_wavelength_nm"] for g in sorted(row) if row[g]["nc_height"] > row[g]["floor"]]
         compared += max(len(there) - 1, 0)
         falls += sum(b <= a for a, b in pairwise(there))
     found = f"{compared - falls} of {compared} steps of 10 °C go to longer wavelengths"
-    return Finding(
+    return ClaimCheck(
         "F1-grow", "NC maximum to longer wavelengths with growth temperature", found, compared > 0 and not falls
     )
 
 
-def s2_short(twin: Twin) -> Finding:
+def s2_short(twin: Twin) -> ClaimCheck:
     parts, good = [], True
     for t in (260, 280, 350):
         result = twin.both(t, 4.5)
@@ -175,10 +168,10 @@ def s2_short(twin: Twin) -> Finding:
         heights = ", ".join(f"{f[5:]} ({result['heights'][f]:.3f})" for f in families)
         parts.append(f"{t} °C: {heights or 'none'}")
         good &= "CdSe-437" in families and len(families) >= 2
-    return Finding("S2-short", "4.5 s at 260, 280, 350 °C: 437 and another family", "; ".join(parts), good)
+    return ClaimCheck("S2-short", "4.5 s at 260, 280, 350 °C: 437 and another family", "; ".join(parts), good)
 
 
-def s3_density(twin: Twin) -> Finding:
+def s3_density(twin: Twin) -> ClaimCheck:
     parts, good = [], True
     for t in (260, 280, 350):
         areas = []
@@ -188,47 +181,47 @@ def s3_density(twin: Twin) -> Finding:
             areas.append(float(np.trapezoid(result["absorbance"][above], result["wavelength_nm"][above])))
         parts.append(f"{t} °C: " + ", ".join(f"{a:.3g}" for a in areas))
         good &= all(b > a for a, b in pairwise(areas))
-    return Finding(
+    return ClaimCheck(
         "S3-density", "absorbance above 350 nm rises with time (1.5 to 14 s)", "; ".join(parts) + " nm", good
     )
 
 
-def k_persist(twin: Twin) -> Finding:
+def k_persist(twin: Twin) -> ClaimCheck:
     asked = [(280, 4.5), (280, 14.0), (350, 4.5), (350, 14.0)]
     results = [twin.both(*at) for at in asked]
     ratios = [r["ratio_437"] for r in results]
     crystals = [r["nc_height"] > r["floor"] for r in results]
     found = ", ".join(f"{t} °C {s:g} s: {ratio:.3f}" for (t, s), ratio in zip(asked, ratios, strict=True))
     good = all(ratio >= ACCUMULATED for ratio in ratios[:3]) and ratios[3] <= ABSENT and all(crystals[:2])
-    return Finding("K-persist", "437 beside NCs at 280 °C at 4.5 and 14 s; at 350 °C at 4.5 s only", found, good)
+    return ClaimCheck("K-persist", "437 beside NCs at 280 °C at 4.5 and 14 s; at 350 °C at 4.5 s only", found, good)
 
 
-def k_shift(twin: Twin) -> Finding:
+def k_shift(twin: Twin) -> ClaimCheck:
     short, long = (twin.both(280, s)["nc_wavelength_nm"] for s in (4.5, 14.0))
     good = abs(short - 490) <= 6 and abs(long - 527) <= 6
-    return Finding(
+    return ClaimCheck(
         "K-shift", "280 °C: NC maximum 490 nm at 4.5 s, 527 nm at 14 s, each ± 6", f"{short:.1f}, {long:.1f} nm", good
     )
 
 
-def k_final(twin: Twin) -> Finding:
+def k_final(twin: Twin) -> ClaimCheck:
     nm = twin.both(350, 7.6)["nc_wavelength_nm"]
     size = float(diameter_nm(nm))
     good = abs(nm - 572) <= 6 and abs(size - 3.6) <= 0.15
-    return Finding("K-final", "350 °C, 7.6 s: 572 ± 6 nm, 3.6 ± 0.15 nm", f"{nm:.1f} nm, {size:.2f} nm", good)
+    return ClaimCheck("K-final", "350 °C, 7.6 s: 572 ± 6 nm, 3.6 ± 0.15 nm", f"{nm:.1f} nm, {size:.2f} nm", good)
 
 
-def k_slow(twin: Twin) -> Finding:
+def k_slow(twin: Twin) -> ClaimCheck:
     short, long = twin.both(260, 4.5), twin.both(260, 14.0)
     found = (
         f"NC height {short['nc_height']:.3f} at 4.5 s (floor {short['floor']:.3f}); "
         f"at 14 s NC {long['nc_height']:.3f}, 437 ratio {long['ratio_437']:.3f}"
     )
     good = short["nc_height"] <= short["floor"] and long["nc_height"] > long["floor"] and long["ratio_437"] <= ABSENT
-    return Finding("K-slow", "260 °C: no NCs at 4.5 s; NCs and no 437 at 14 s", found, good)
+    return ClaimCheck("K-slow", "260 °C: no NCs at 4.5 s; NCs and no 437 at 14 s", found, good)
 
 
-def f2_steps(twin: Twin) -> Finding:
+def f2_steps(twin: Twin) -> ClaimCheck:
     radii = {}
     for t in range(190, 290, 10):
         content = content_of(twin.scenario, condition(t, 230.0, 1.5))
@@ -237,7 +230,7 @@ def f2_steps(twin: Twin) -> Finding:
     good = all(abs(radii[t] - r) <= 0.02 for t, r in wanted.items())
     good &= all(radii[b] > radii[a] for a, b in ((240, 250), (250, 260), (260, 270), (270, 280)))
     found = ", ".join(f"{t}: {r:.2f}" for t, r in radii.items()) + " nm"
-    return Finding(
+    return ClaimCheck(
         "F2-steps", "1.5 s, growth 230 °C: 0.87 nm at 190, 0.94 at 200-230, 1.02 at 240, then growing", found, good
     )
 
@@ -258,7 +251,7 @@ def _peak(twin: Twin, content: Composition, cell_c: float, q_inv_nm: float) -> t
     return float(q[near][i]), float(over[i])
 
 
-def f3_lamellae(twin: Twin) -> Finding:
+def f3_lamellae(twin: Twin) -> ClaimCheck:
     mixture = _mixture(twin, 0.5, 0.5)
     first = [_peak(twin, mixture, t, 1.84) for t in (25.0, 50.0, 100.0)]
     second = [_peak(twin, mixture, t, 3.69) for t in (25.0, 50.0, 100.0)]
@@ -271,10 +264,10 @@ def f3_lamellae(twin: Twin) -> Finding:
     )
     good = abs(place - 1.84) < 0.02 and abs(higher - 3.69) < 0.03 and 0.2 < heights[1] / heights[0] < 0.9
     good &= heights[2] < 0.01 * heights[0] and second[2][1] < 0.02 * second[0][1]
-    return Finding("F3-lamellae", "peaks at 1.84 and 3.69 nm⁻¹, weaker at 50 °C, absent at 100 °C", found, good)
+    return ClaimCheck("F3-lamellae", "peaks at 1.84 and 3.69 nm⁻¹, weaker at 50 °C, absent at 100 °C", found, good)
 
 
-def f3_origin(twin: Twin) -> Finding:
+def f3_origin(twin: Twin) -> ClaimCheck:
     cd, se = _mixture(twin, 1.0, 0.0), _mixture(twin, 0.0, 1.0)
     scattering = twin.matter.scattering
     q = scattering.q_inv_nm
@@ -286,12 +279,12 @@ def f3_origin(twin: Twin) -> Finding:
     good = (
         peaks[0] > 0.1 and abs(peaks[1]) < 1e-3 * peaks[0] and bool((curves[0] > curves[1]).all()) and 0.2 <= top <= 0.3
     )
-    return Finding(
+    return ClaimCheck(
         "F3-origin", "peaks and a broad maximum at 0.2-0.3 nm⁻¹ from the Cd precursor, not from Se", found, good
     )
 
 
-def f4_sizes(twin: Twin) -> Finding:
+def f4_sizes(twin: Twin) -> ClaimCheck:
     best: dict[str, tuple[float, float, str]] = {}
     for name in twin.scenario.loop.fractions:
         result = truth(twin.matter, twin.matter.fraction(name))
@@ -311,12 +304,12 @@ def f4_sizes(twin: Twin) -> Finding:
     for family in FAMILIES.keys() & best.keys():
         nm = best[family][1]
         good &= abs(nm - FAMILIES[family]) <= 3 and abs(diameter_nm(nm) - diameter_nm(FAMILIES[family])) <= 0.05
-    return Finding(
+    return ClaimCheck(
         "F4-sizes", "403, 437, 465 and NCs each in a fraction, ± 3 nm; diameters ± 0.05 nm", found, bool(good)
     )
 
 
-def x_agree(twin: Twin) -> Finding:
+def x_agree(twin: Twin) -> ClaimCheck:
     rows, good = [], True
     saxs = twin.scenario.saxs.cluster_radius_nm
     for family, expected in (("CdSe-403", (1.74, 1.58)), ("CdSe-437", (1.88, 1.85)), ("CdSe-465", (2.04, 2.06))):
@@ -325,16 +318,16 @@ def x_agree(twin: Twin) -> Finding:
         optical = float(diameter_nm(twin.scenario.spectra.clusters[family].wavelength_nm))
         rows.append(f"{family}: {x_ray:.2f} and {optical:.2f} nm")
         good &= abs(x_ray - expected[0]) <= 0.03 and abs(optical - expected[1]) <= 0.03 and family in saxs
-    return Finding("X-agree", "SAXS 1.74, 1.88, 2.04 nm beside UV-vis 1.58, 1.85, 2.06 nm", "; ".join(rows), good)
+    return ClaimCheck("X-agree", "SAXS 1.74, 1.88, 2.04 nm beside UV-vis 1.58, 1.85, 2.06 nm", "; ".join(rows), good)
 
 
-CLAIMS: tuple[Callable[[Twin], Finding], ...] = (
+CLAIMS: tuple[Callable[[Twin], ClaimCheck], ...] = (
     f1_window, f1_rows, f1_static, f1_grow, s2_short, s3_density, k_persist, k_shift, k_final, k_slow,
     f2_steps, f3_lamellae, f3_origin, f4_sizes, x_agree,
 )  # fmt: skip
 
 
-def check(scenario: Scenario) -> list[Finding]:
+def check(scenario: Scenario) -> list[ClaimCheck]:
     """Every claim on a scenario."""
     twin = Twin(scenario)
     return [claim(twin) for claim in CLAIMS]
@@ -342,8 +335,6 @@ def check(scenario: Scenario) -> list[Finding]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the page; exit code 2 for a scenario that can't be read."""
-    from ioc_sim.claims_page import page
-
     parser = argparse.ArgumentParser("python -m ioc_sim.claims", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("scenario", nargs="?", default="palencia2020")
     name = parser.parse_args(argv).scenario

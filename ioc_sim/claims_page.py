@@ -1,10 +1,20 @@
 """The page `docs/twin.md`: the table of claims, and why some are not carried."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ioc_sim.claims import Finding
+__all__ = ["NOTES", "ClaimCheck", "page"]
 
-__all__ = ["NOTES", "page"]
+
+@dataclass(frozen=True)
+class ClaimCheck:
+    """One claim against the twin: a row of the table."""
+
+    claim: str
+    expected: str
+    found: str
+    carried: bool
+
 
 NOTES: dict[str, str] = {
     "F1-rows": (
@@ -51,7 +61,7 @@ each.
 """
 
 
-def page(name: str, findings: Sequence[Finding]) -> str:
+def page(name: str, findings: Sequence[ClaimCheck]) -> str:
     """Return the table as Markdown."""
     rows = [
         f"| {row.claim} | {row.expected} | {row.found} | {'carried' if row.carried else '**not carried**'} |"

@@ -5,8 +5,7 @@ from typing import Any
 
 from ophyd import Device, EpicsSignalRO
 
-from devices.core.move import Clock, number
-from devices.wall import wall_clock
+from devices.core.move import Clock, number, wall_clock
 
 __all__ = ["NoAnswerError", "connect", "disconnect", "find_clock", "use_clock"]
 

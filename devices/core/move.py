@@ -21,10 +21,17 @@ __all__ = [
     "SetpointRefusedError",
     "number",
     "put_checked",
+    "wall_clock",
 ]
 
 Clock = Callable[[], float]
 """Seconds on the clock that dwell, timeouts and progress run on."""
+
+
+def wall_clock() -> float:
+    """Return seconds of wall time that never step: the default clock of all moves."""
+    return time.monotonic()
+
 
 _POLL_S = 0.005
 _CLOCK_STOPPED_AFTER_S = 20.0

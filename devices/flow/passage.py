@@ -2,13 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from devices.core.move import number
+from devices.flow.geometry import Geometry
 from devices.oven import Oven, ask_ovens
-
-if TYPE_CHECKING:
-    from devices.flow.reactor import FlowReactor
 
 __all__ = ["APPROACH_K", "Passage"]
 
@@ -21,68 +18,70 @@ _TEMPERATURE_RESIDUE = 0.1
 class Passage:
     """The passage of a condition's mixture, counted in µL delivered since it began.
 
-    Two fronts must have passed the last cell: that of the mixture, to the reactor's ``residue`` of what was before,
-    and that of the right temperature, which begins when both ovens are in band; an oven that leaves the band begins
-    it anew. Once what will be looked at has left the coil, the ovens no longer matter and may leave.
+    Two fronts must have passed the last cell: that of the mixture, until only ``residue`` of what was before is left,
+    and that of the right temperature, which begins when both ovens are in band; an oven that leaves the band starts
+    it again. Once the liquid to be measured has left the coil, the ovens no longer affect it and may ramp on.
 
     Parameters
     ----------
-    reactor : FlowReactor
-        Its geometry, residue and ovens.
+    geometry : Geometry
+        Volumes of the reactor.
+    residue : float
+        Share of the liquid before that may be left in the cells.
     targets : mapping
         °C by oven.
     leaves : mapping, optional
-        Where the ovens go next.
+        Setpoints of the next condition, °C by oven.
     seen_ul : float
-        Volume that passes the cell while it is looked at.
+        Volume that passes the cell during the exposures, µL.
 
     Attributes
     ----------
     nucleation_c, growth_c : float
-        Mean readings of the ovens while the liquid passed that now fills the cells, °C; NaN before.
+        Mean readings of the ovens while the liquid that now fills the cells passed them, °C; NaN before.
     left : bool
-        Whether the ovens have left for the next condition.
+        Whether the ovens are ramping to the next condition.
     """
 
     def __init__(
         self,
-        reactor: "FlowReactor",
+        geometry: Geometry,
+        residue: float,
         targets: Mapping[Oven, float],
         leaves: Mapping[Oven, float] | None,
         *,
         seen_ul: float,
     ) -> None:
-        geometry = reactor.geometry
         self.left = False
         self._targets = targets
         self._leaves = leaves if seen_ul < geometry.behind_ul else None
         self._leave_at_ul = geometry.behind_ul - seen_ul
-        self._mixture_ul = geometry.front_ul(reactor.residue)
+        self._mixture_ul = geometry.front_ul(residue)
         self._temperature_ul = geometry.front_ul(_TEMPERATURE_RESIDUE)
         self._in_band_at_ul: float | None = None
         self._sums = dict.fromkeys(targets, 0.0)
         self._samples = 0
 
     @staticmethod
-    def nothing() -> "_Nothing":
-        """What is known before anything has passed."""
-        return _Nothing()
+    def none() -> "_NoPassage":
+        """Return the passage before any liquid has passed: its temperatures are NaN."""
+        return _NoPassage()
 
     @property
     def nucleation_c(self) -> float:
-        """Mean reading of the nucleation oven."""
+        """Mean reading of the nucleation oven, °C."""
         return self._mean(0)
 
     @property
     def growth_c(self) -> float:
-        """Mean reading of the growth oven."""
+        """Mean reading of the growth oven, °C."""
         return self._mean(1)
 
     def _mean(self, number_of_oven: int) -> float:
         return list(self._sums.values())[number_of_oven] / self._samples if self._samples else math.nan
 
     def in_band(self) -> bool:
-        """Whether both ovens are where they should be."""
+        """Return whether both ovens are within the band around their setpoints."""
         return all(oven.in_band(target) for oven, target in self._targets.items())
 
     def begin(self) -> None:
@@ -90,11 +89,11 @@ class Passage:
         self._in_band_at_ul = 0.0 if self.in_band() else None
 
     def needed_ul(self) -> float:
-        """Volume that must pass if the ovens are in band from the beginning on."""
+        """Return the volume that must pass if the ovens are in band from the start, µL."""
         return max(self._mixture_ul, self._temperature_ul)
 
     def left_ul(self, passed_ul: float) -> float:
-        """Return how much has still to pass; starts the ovens' leaving when nothing depends on them any more."""
+        """Return the volume still to pass, µL; send the ovens on once the liquid to be measured has left them."""
         if not self.left:
             self._watch(passed_ul)
         since = passed_ul if self._in_band_at_ul is None else self._in_band_at_ul
@@ -115,13 +114,13 @@ class Passage:
             self._sums[oven] += number(oven.reading)
 
     def leave(self) -> None:
-        """Send the ovens to the next condition, if there is one."""
+        """Send the ovens to the setpoints of the next condition, if there is one."""
         if self._leaves is not None:
             self.left = True
             ask_ovens(self._leaves)
 
 
-class _Nothing:
-    """No liquid has passed."""
+class _NoPassage:
+    """No liquid has passed yet."""
 
     nucleation_c = growth_c = math.nan

@@ -9,7 +9,7 @@ from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 from ophyd.utils import LimitError
 
-from devices.core.move import Clock, DidNotHappenError, Move, Progress, number
+from devices.core.move import Clock, DidNotHappenError, Move, Progress, number, wall_clock
 from devices.core.signals import Setpoint
 from devices.flow.delivery import Delivery
 from devices.flow.geometry import Geometry, Limits
@@ -18,7 +18,6 @@ from devices.flow.passage import APPROACH_K, Passage
 from devices.flow.streams import SampleLoop, Stream
 from devices.oven import Dwell, Oven, ask_ovens
 from devices.pump import SyringePump, prepare_pumps
-from devices.wall import wall_clock
 
 __all__ = ["FlowReactor", "InterlockTrippedError"]
 
@@ -99,7 +98,7 @@ class FlowReactor(Device):
         **kwargs: Any,
     ) -> None:
         self.geometry = geometry or Geometry()
-        self.made_at = Passage.nothing()
+        self.made_at = Passage.none()
         super().__init__(prefix, name=name, **kwargs)
         self.limits = limits or Limits()
         self.residue = residue
@@ -203,7 +202,7 @@ class FlowReactor(Device):
         }
         flow = self.geometry.flow_ul_min(wanted["residence_time"])
         leaves = None if then is None else dict(zip(targets, then, strict=True))
-        passage = Passage(self, targets, leaves, seen_ul=flow * exposure_s / 60.0)
+        passage = Passage(self.geometry, self.residue, targets, leaves, seen_ul=flow * exposure_s / 60.0)
         if self._filled_with == wanted and self._mixture_flows() and passage.in_band():
             passage.leave()
             self._note(passage, wanted)
@@ -214,10 +213,10 @@ class FlowReactor(Device):
             self.to_solvent(number(self.standby_flow))
         self._ovens_travel = True
         ask_ovens(targets)
-        shares = self._prepare("Mixture", flow)
+        shares = self.prepare_flow("Mixture", flow)
         self._await_ovens(move, targets, settled=gap > _FAR_K)
         delivered = Delivery(shares)
-        self._start("Mixture", list(shares))
+        self.start_flow("Mixture", list(shares))
         passage.begin()
         self.pass_volume(move, passage.needed_ul(), flow, delivered, "mixture", left=passage.left_ul)
         self.made_at = passage
@@ -252,8 +251,8 @@ class FlowReactor(Device):
         pumps = (self.pump_cd, self.pump_se)
         return self.valve.get() == "Mixture" and all(pump.status.get() == "Infusing" for pump in pumps)
 
-    def _prepare(self, position: str, flow_ul_min: float) -> dict[SyringePump, float]:
-        """Set the flows of the precursors, of both or one; returns the pumps' shares of the flow."""
+    def prepare_flow(self, position: str, flow_ul_min: float) -> dict[SyringePump, float]:
+        """Set the flows of the precursors for a valve position, both or one; return each pump's share of the flow."""
         share = self.geometry.cd_fraction
         shares = {
             "Mixture": {self.pump_cd: share, self.pump_se: 1 - share},
@@ -263,8 +262,8 @@ class FlowReactor(Device):
         prepare_pumps({pump: flow_ul_min * part for pump, part in shares.items()})
         return shares
 
-    def _start(self, position: str, pumps: Sequence[SyringePump]) -> None:
-        """Let precursors flow instead of solvent."""
+    def start_flow(self, position: str, pumps: Sequence[SyringePump]) -> None:
+        """Start precursor pumps, turn the valve to their position and stop the other pumps."""
         for pump in pumps[:-1]:
             pump.run.put(1, wait=False)
         # answered in their order: once for all pumps, as each is a round trip with liquid flowing
@@ -279,22 +278,6 @@ class FlowReactor(Device):
         self.valve.put("Solvent", wait=True)
         for pump in (self.pump_cd, self.pump_se):
             pump.halt.put(1, wait=True)
-
-    def pass_stream(self, move: Move, position: str, volumes: float) -> None:
-        """Steps of a :class:`~devices.flow.streams.Stream`."""
-        self._filled_with = None
-        volume_ul = volumes * self.geometry.swept_ul
-        solvent = position == "Solvent"
-        shares = {self.pump_solvent: 1.0} if solvent else self._prepare(position, self.flush_flow_ul_min)
-        delivered = Delivery(shares)
-        if solvent:
-            # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
-            self.to_solvent(self.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
-        else:
-            self._start(position, list(shares))
-        self.pass_volume(move, volume_ul, self.flush_flow_ul_min, delivered, position.lower())
-        if solvent:
-            self.pump_solvent.infuse(number(self.standby_flow))
 
     def pass_volume(
         self,
@@ -336,6 +319,10 @@ class FlowReactor(Device):
             )
         except DidNotHappenError as error:
             raise DidNotHappenError(f"{error}; {delivered}") from error
+
+    def forget_filling(self) -> None:
+        """Count no condition as filling the cells any more, as another liquid is on its way."""
+        self._filled_with = None
 
     def take_over(self) -> None:
         """End what a session that has died left: solvent at keep-alive flow, ovens to standby.

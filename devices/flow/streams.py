@@ -1,22 +1,42 @@
 """What else flows through the cells than a condition's mixture: solvent, one precursor alone, the sample loop."""
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
 
 from ophyd import Component as Cpt
 from ophyd import Device, Kind
 from ophyd.utils import LimitError
 
-from devices.core.move import Move
+from devices.core.move import Move, number
 from devices.core.signals import Setpoint
 from devices.flow.delivery import Delivery
-
-if TYPE_CHECKING:
-    from devices.flow.reactor import FlowReactor
+from devices.flow.geometry import Geometry
+from devices.pump import SyringePump
 
 __all__ = ["SampleLoop", "Stream"]
 
 _MOST_VOLUMES = 100.0
 _LOOP_RESIDUE = 0.01
+
+
+class _Reactor(Protocol):
+    """What streams need of the reactor that they are components of."""
+
+    geometry: Geometry
+    flush_flow_ul_min: float
+    pump_cd: SyringePump
+    pump_se: SyringePump
+    pump_solvent: SyringePump
+    standby_flow: Setpoint
+    valve: Setpoint
+
+    def begin(self, steps: Callable[[Move], None]) -> Move: ...
+    def stop(self, *, success: bool = False) -> None: ...
+    def forget_filling(self) -> None: ...
+    def prepare_flow(self, position: str, flow_ul_min: float) -> dict[SyringePump, float]: ...
+    def start_flow(self, position: str, pumps: Sequence[SyringePump]) -> None: ...
+    def to_solvent(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None: ...
+    def pass_volume(self, move: Move, target_ul: float, flow_ul_min: float, delivered: Delivery, what: str) -> None: ...
 
 
 class Stream(Device):
@@ -50,12 +70,27 @@ class Stream(Device):
             See :meth:`check_value`.
         """
         self.check_value(volumes)
-        reactor = cast("FlowReactor", self.parent)
-        return reactor.begin(lambda move: reactor.pass_stream(move, self.position, volumes))
+        reactor = cast("_Reactor", self.parent)
+        return reactor.begin(lambda move: self._pass(move, reactor, volumes))
+
+    def _pass(self, move: Move, reactor: _Reactor, volumes: float) -> None:
+        reactor.forget_filling()
+        flow_ul_min, volume_ul = reactor.flush_flow_ul_min, volumes * reactor.geometry.swept_ul
+        if self.position == "Solvent":
+            delivered = Delivery({reactor.pump_solvent: 1.0})
+            # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
+            reactor.to_solvent(flow_ul_min, volume_ul=1.001 * volume_ul)
+        else:
+            shares = reactor.prepare_flow(self.position, flow_ul_min)
+            delivered = Delivery(shares)
+            reactor.start_flow(self.position, list(shares))
+        reactor.pass_volume(move, volume_ul, flow_ul_min, delivered, self.position.lower())
+        if self.position == "Solvent":
+            reactor.pump_solvent.infuse(number(reactor.standby_flow))
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop the reactor, see :meth:`~devices.flow.reactor.FlowReactor.stop`."""
-        cast("FlowReactor", self.parent).stop(success=success)
+        """Stop the reactor: solvent at keep-alive flow, ovens hold."""
+        cast("_Reactor", self.parent).stop(success=success)
 
 
 class SampleLoop(Device):
@@ -81,14 +116,14 @@ class SampleLoop(Device):
             See :meth:`check_value`.
         """
         self.check_value(fraction)
-        reactor = cast("FlowReactor", self.parent)
+        reactor = cast("_Reactor", self.parent)
         return reactor.begin(lambda move: self._inject(move, reactor, fraction))
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop the reactor, see :meth:`~devices.flow.reactor.FlowReactor.stop`."""
-        cast("FlowReactor", self.parent).stop(success=success)
+        """Stop the reactor: solvent at keep-alive flow, ovens hold."""
+        cast("_Reactor", self.parent).stop(success=success)
 
-    def _inject(self, move: Move, reactor: "FlowReactor", fraction: str) -> None:
+    def _inject(self, move: Move, reactor: _Reactor, fraction: str) -> None:
         geometry = reactor.geometry
         volume_ul = geometry.front_ul(_LOOP_RESIDUE) * geometry.behind_ul / geometry.swept_ul + geometry.cell_ul
         for pump in (reactor.pump_cd, reactor.pump_se, reactor.pump_solvent):

@@ -1,25 +1,26 @@
 """The thermostatted cell in the X-ray beam."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from ophyd import Device
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
-from devices.core.move import Asked, Clock, Move, Progress, number, put_checked
-from devices.wall import wall_clock
+from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
+from devices.core.signals import Setpoint
 
-if TYPE_CHECKING:
-    from devices.saxs.detector import SaxsDetector
-
-__all__ = ["Cell"]
+__all__ = ["SaxsCell"]
 
 _TOLERANCE_K = 1.0
 _DWELL_S = 30.0
 _TIMEOUT_S = 1800.0
 
 
-class Cell(Device):
+class SaxsCell(Device):
     """Temperature of the cell: ``set(50.0)`` is done when it has dwelt there; ``set(0)`` follows the growth oven."""
+
+    temperature = Cpt(EpicsSignalRO, "CellTemperature", kind=Kind.normal)
+    setpoint = Cpt(Setpoint, "CellTemperature:SP:RBV", write_pv="CellTemperature:SP", kind=Kind.normal)
 
     clock: Clock = staticmethod(wall_clock)
     limits = (0.0, 400.0)
@@ -50,16 +51,15 @@ class Cell(Device):
         return self._move
 
     def _go(self, move: Move, temperature: float) -> None:
-        station = cast("SaxsDetector", self.parent)
-        put_checked(Asked(station.cell_setpoint, temperature, station.cell_setpoint, 0.05))
+        put_checked(Asked(self.setpoint, temperature, self.setpoint, 0.05))
         if temperature == 0.0:
             return
-        initial = number(station.cell_temperature)
+        initial = number(self.temperature)
         since: list[float] = []
 
         def settled() -> bool:
             now = self.clock()
-            if abs(number(station.cell_temperature) - temperature) > _TOLERANCE_K:
+            if abs(number(self.temperature) - temperature) > _TOLERANCE_K:
                 since.clear()
                 return False
             since.append(now)
@@ -69,7 +69,7 @@ class Cell(Device):
             settled,
             timeout_s=_TIMEOUT_S,
             what=f"{_DWELL_S:g} s within {_TOLERANCE_K:g} °C of {temperature:g} °C",
-            progress=lambda: Progress(self.name, initial, number(station.cell_temperature), temperature, "°C"),
+            progress=lambda: Progress(self.name, initial, number(self.temperature), temperature, "°C"),
         )
 
     def stop(self, *, success: bool = False) -> None:

@@ -14,10 +14,9 @@ from ophyd import Device, EpicsSignalRO, Kind, Signal
 from ophyd.areadetector.filestore_mixins import resource_factory
 from ophyd.status import Status
 
-from devices.core.move import Clock, DidNotHappenError, Move, Progress, number
+from devices.core.move import Clock, DidNotHappenError, Move, Progress, number, wall_clock
 from devices.core.signals import PUT_TIMEOUT_S, Command, Setpoint
-from devices.saxs.cell import Cell
-from devices.wall import wall_clock
+from devices.saxs.cell import SaxsCell
 
 __all__ = ["FrameNotWrittenError", "NoBeamError", "SaxsDetector"]
 
@@ -142,9 +141,7 @@ class SaxsDetector(Device):
     monitor = Cpt(EpicsSignalRO, "I0", kind=Kind.omitted)
     diode = Cpt(EpicsSignalRO, "I1", kind=Kind.omitted)
     energy_kev = Cpt(Setpoint, "Energy:RBV", write_pv="Energy", kind=Kind.config)
-    cell_temperature = Cpt(EpicsSignalRO, "CellTemperature", kind=Kind.normal)
-    cell_setpoint = Cpt(Setpoint, "CellTemperature:SP:RBV", write_pv="CellTemperature:SP", kind=Kind.normal)
-    cell = Cpt(Cell, "", kind=Kind.omitted)
+    cell = Cpt(SaxsCell, "", kind=Kind.normal)
     i0 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="mean before the cell during the exposure")
     i1 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="and behind it")
     geometry = Cpt(DetectorGeometry, "", kind=Kind.normal)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ioc_sim.physics.faults import check_fault
-from ioc_sim.physics.fractions import check_shares
+from ioc_sim.physics.shares import check_shares
 
 __all__ = [
     "FRACTIONS",

@@ -8,34 +8,49 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from msc_plans.advisor.cost import Budget, Cost, CostModel
-from msc_plans.advisor.goals import make_goal
+from msc_plans.advisor.goals import Goal, make_goal
 from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Interval, Suggestion
-from msc_plans.advisor.trials import Point
+from msc_plans.advisor.trials import Point, Trials
 from msc_plans.condition import Condition
-from msc_plans.kinetics.belief import Check
+from msc_plans.kinetics.belief import Belief, Check
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import Observation, Optics
 from msc_plans.kinetics.solver import Reactor
-
-if TYPE_CHECKING:
-    from msc_plans.advisor.advisor import Advisor
 
 __all__ = ["SCHEMA_VERSION", "read", "write"]
 
 SCHEMA_VERSION = 2
 
 
-def write(path: Path, advisor: "Advisor") -> None:
+class AdvisorState(Protocol):
+    """What a checkpoint holds of an advisor."""
+
+    goal: Goal
+    space: SearchSpace
+    cost: CostModel
+    budget: Budget
+    reactor: Reactor
+    optics: Optics
+    seed: int
+    particles: int
+    trials: Trials
+    belief: Belief
+
+
+_Advisor = TypeVar("_Advisor", bound=AdvisorState)
+
+
+def write(path: Path, advisor: AdvisorState) -> None:
     """Write an advisor's state; a reader never sees half a file."""
     trials, belief = advisor.trials, advisor.belief
     state: dict[str, Any] = {
@@ -90,7 +105,7 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def read(path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism] | None) -> "Advisor":
+def read(path: Path, make: Callable[..., _Advisor], known: Mapping[str, Mechanism] | None) -> _Advisor:
     """Return the advisor a file holds."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
@@ -105,7 +120,9 @@ def read(path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism] | Non
         raise ValueError(f"{path} is no whole advisor checkpoint: {error!r}") from error
 
 
-def _restored(state: Mapping[str, Any], path: Path, make: "type[Advisor]", known: Mapping[str, Mechanism]) -> "Advisor":
+def _restored(
+    state: Mapping[str, Any], path: Path, make: Callable[..., _Advisor], known: Mapping[str, Mechanism]
+) -> _Advisor:
     stored = state.get("posteriors", {})
     unknown = sorted(set(stored) - set(known))
     if unknown:

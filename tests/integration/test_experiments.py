@@ -33,7 +33,7 @@ def saxs(devices, ioc):
     use_clock(detector, reactor.clock)
     yield detector
     detector.stop()
-    detector.cell_setpoint.put(0.0, wait=True)
+    detector.cell.setpoint.put(0.0, wait=True)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_calibration_and_mesophase_name_their_background_and_temperature(RE, rea
     assert [start["cell_temperature"] for start in found[1:]] == [30.0, 60.0]
     assert primary(documents, "saxs_cell_temperature")[1:] == pytest.approx([30.0, 60.0], abs=1.1)
     assert saxs.shutter.get() == "Closed"
-    assert saxs.cell_setpoint.get() == 0.0
+    assert saxs.cell.setpoint.get() == 0.0
 
 
 def test_syringes_are_drawn_full_and_standby_keeps_solvent_flowing(RE, reactor):

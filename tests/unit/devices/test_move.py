@@ -4,8 +4,7 @@ import time
 import pytest
 from ophyd import Device
 
-from devices.core.move import GivenUpError, Move
-from devices.wall import wall_clock
+from devices.core.move import GivenUpError, Move, wall_clock
 
 
 def test_a_jump_of_the_machines_clock_neither_ends_nor_prolongs_a_move(monkeypatch):

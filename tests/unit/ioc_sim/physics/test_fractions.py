@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ioc_sim.physics.composition import Composition
-from ioc_sim.physics.fractions import check_shares, cluster_diameters_nm, share, split
+from ioc_sim.physics.fractions import cluster_diameters_nm, split
 from ioc_sim.physics.scenario import Fraction
 from ioc_sim.physics.scenario_file import load_scenario
+from ioc_sim.physics.shares import check_shares, share
 from ioc_sim.physics.sizing import sphere_diameter_nm
 
 
