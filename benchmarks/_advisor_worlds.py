@@ -26,8 +26,8 @@ from ioc_sim.physics.scenario import Scenario, Step
 from ioc_sim.physics.scenario_file import load_scenario
 from msc_plans.analysis import uvvis
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.condition import Condition
+from msc_plans.families import built_in_families
 
 TIMES_S: Final = (1.5, 3.0, 4.5, 7.6, 10.0, 14.0)
 CELLS: Final = tuple(
@@ -111,7 +111,9 @@ class World:
         self.scenario = load_scenario(scenario) if isinstance(scenario, str) else scenario
         self.cells = list(CELLS)
         self._path_cm = self.scenario.spectra.path_mm / 10.0
-        self.full_conversion_height = full_conversion_height(self.scenario.precursor.cd_mol_l, self._path_cm)
+        self.full_conversion_height = built_in_families().material.full_conversion_height(
+            self.scenario.precursor.cd_mol_l, self._path_cm
+        )
         # An average of spectra is one spectrum with as many times the electrons a count, and less read noise; one call
         # of `measure` for each would average the lamp's drift too, which is the same for all.
         lab = self.scenario.detector

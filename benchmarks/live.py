@@ -26,12 +26,12 @@ import numpy as np
 from ioc_sim.bench import content_of, measure, noise_free
 from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.scenario_file import load_scenario
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.joint import JointCallback
 from msc_plans.callbacks.live import LiveAnalysis
 from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
+from msc_plans.families import built_in_families
 
 SCENARIO = load_scenario("palencia2020")
 FRAME_S, BACKGROUND_S, SPECTRUM_MS = 2.0, 10.0, 100.0
@@ -163,7 +163,9 @@ class Session:
         optics = UvVisSettings(
             "spectrometer",
             path_length_cm=0.1,
-            full_conversion_height=full_conversion_height(SCENARIO.precursor.cd_mol_l, 0.1),
+            full_conversion_height=built_in_families().material.full_conversion_height(
+                SCENARIO.precursor.cd_mol_l, 0.1
+            ),
             saturation=SCENARIO.detector.saturation_counts,
         )
         self.uvvis = UvVisCallback(optics, listeners, observers)

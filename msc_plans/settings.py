@@ -1,6 +1,7 @@
 """What a site sets once: prefix, store, volumes, limits, optics. Environment over file over defaults."""
 
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from pydantic_settings import (
 )
 
 from msc_plans.errors import InputError
+from msc_plans.families import FamilyTable, built_in_families, load_families
 
 __all__ = [
     "GeometrySettings",
@@ -149,6 +151,7 @@ class Settings(BaseSettings):
     )
     syringe_ul: float = Field(default=100_000.0, gt=0, description="capacity of each syringe")
     flush_flow_ul_min: float = Field(default=2000.0, gt=0, description="of solvent, and of one precursor alone")
+    families: Path | None = Field(default=None, description="table of cluster families (TOML); none: that of CdSe")
     geometry: GeometrySettings = GeometrySettings()
     ovens: OvenSettings = OvenSettings()
     saxs: SaxsSettings = SaxsSettings()
@@ -162,6 +165,21 @@ class Settings(BaseSettings):
         if "api_key=" in value:  # it would be seen in logs and in the arguments of processes
             raise ValueError("leave the key out of it, and give it as TILED_API_KEY")
         return value
+
+    @field_validator("families")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                load_families(value)
+        except OSError as error:
+            raise ValueError(f"can't be read: {error.strerror}") from error
+        return value
+
+    @cached_property
+    def family_table(self) -> FamilyTable:
+        """The families that are looked for."""
+        return built_in_families() if self.families is None else load_families(self.families)
 
     @classmethod
     def settings_customise_sources(

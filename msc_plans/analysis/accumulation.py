@@ -1,8 +1,9 @@
 """The word 'accumulated', fixed once for the whole project.
 
 A family is *accumulated* where the height of its band is at least 0.085 of (first-maximum height of the
-nanocrystals + height of the 465 nm band + 2 % of the height at full conversion) with probability 0.95 or more;
-*absent* where it is at most 0.05 of that sum; *undecided* between the two.
+nanocrystals + height of the family that its table names as denominator + 2 % of the height at full conversion) with
+probability 0.95 or more; *absent* where it is at most 0.05 of that sum; *undecided* between the two. In the table of
+CdSe the denominator is the band at 465 nm.
 """
 
 from typing import Literal

@@ -5,6 +5,7 @@ from typing import Any
 
 from msc_plans.analysis import joint
 from msc_plans.callbacks.raw_run import Analysis, Observer, RawRun, RawRunCallback
+from msc_plans.families import FamilyTable, built_in_families
 from msc_plans.protocols import Documents
 
 __all__ = ["JointCallback"]
@@ -23,14 +24,23 @@ class JointCallback(RawRunCallback):
         Of the optical cell.
     listeners, observers : sequence of callables
         Get documents and results.
+    families : FamilyTable, optional
+        What both were searched for; its material's extinction must be known. Default: the built-in table.
     """
 
     name = "joint"
 
     def __init__(
-        self, path_length_cm: float, listeners: Sequence[Documents], observers: Sequence[Observer] = ()
+        self,
+        path_length_cm: float,
+        listeners: Sequence[Documents],
+        observers: Sequence[Observer] = (),
+        *,
+        families: FamilyTable | None = None,
     ) -> None:
-        super().__init__({"path_length_cm": path_length_cm}, listeners, observers)
+        self._families = built_in_families() if families is None else families
+        told = {"path_length_cm": path_length_cm, "family_table": self._families.as_document()}
+        super().__init__(told, listeners, observers)
         self._path_length_cm = path_length_cm
         self._results: dict[str, dict[str, Any]] = {}
 
@@ -48,5 +58,5 @@ class JointCallback(RawRunCallback):
 
     def _analyse(self, run: RawRun) -> Sequence[Analysis]:
         uvvis, saxs = (self._results[run.uid][part] for part in _PARTS)
-        result = joint.combine(uvvis, saxs, path_length_cm=self._path_length_cm)
+        result = joint.combine(uvvis, saxs, families=self._families, path_length_cm=self._path_length_cm)
         return [Analysis(self.name, result, joint.outcome(result))]

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from msc_plans.analysis.lamellae.result import LamellaeResult
 from msc_plans.analysis.saxs.result import SaxsResult
 from msc_plans.callbacks.frames import Frames
 from msc_plans.callbacks.raw_run import Analysis, Observer, RawRun, RawRunCallback
+from msc_plans.families import FamilyTable, built_in_families
 from msc_plans.protocols import Documents
 
 __all__ = ["BackgroundOf", "SaxsCallback", "SaxsSettings"]
@@ -44,6 +45,8 @@ class SaxsSettings:
         figure), and the search takes longer than all else.
     background_max_age_s : float
         An older background is used with a warning.
+    families : FamilyTable
+        What the curves are compared with. Default: the built-in table.
     """
 
     detector: str
@@ -51,6 +54,7 @@ class SaxsSettings:
     sizes_from_inv_nm: float = 0.6
     lamellae_below_c: float = 120.0
     background_max_age_s: float = 8 * 3600.0
+    families: FamilyTable = field(default_factory=built_in_families)
 
 
 class SaxsCallback(RawRunCallback):
@@ -79,7 +83,9 @@ class SaxsCallback(RawRunCallback):
         *,
         background: BackgroundOf = lambda uid: None,
     ) -> None:
-        told = {key: value for key, value in asdict(settings).items() if key != "detector"}
+        told = {one.name: getattr(settings, one.name) for one in fields(settings)}
+        del told["detector"]
+        told["family_table"] = told.pop("families").as_document()
         super().__init__(told, listeners, observers)
         self._settings = settings
         self._background = background
@@ -111,7 +117,12 @@ class SaxsCallback(RawRunCallback):
             curve = without_peaks(curve, layers)
         use = curve.usable & (curve.q_inv_nm >= self._settings.sizes_from_inv_nm)
         result = saxs.analyse(
-            curve.q_inv_nm[use], curve.intensity[use], curve.sigma[use], absolute=curve.absolute, method="monte carlo"
+            curve.q_inv_nm[use],
+            curve.intensity[use],
+            curve.sigma[use],
+            absolute=curve.absolute,
+            families=self._settings.families,
+            method="monte carlo",
         )
         result = replace(result, warnings=(*curve.warnings, *result.warnings))
         arrays = {

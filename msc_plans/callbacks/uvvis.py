@@ -1,13 +1,14 @@
 """Live UV-vis: the raw run's counts in, the families found out, as documents of an analysis run."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from msc_plans.analysis import uvvis
 from msc_plans.callbacks.raw_run import Analysis, Observer, RawRun, RawRunCallback
+from msc_plans.families import FamilyTable, built_in_families
 from msc_plans.protocols import Documents
 
 __all__ = ["UvVisCallback", "UvVisSettings"]
@@ -27,12 +28,15 @@ class UvVisSettings:
         Absorbance of the first maximum if all Cd of the mixture were in nanocrystals.
     saturation : float, optional
         Counts at which a pixel is saturated.
+    families : FamilyTable
+        What is looked for. Default: the built-in table.
     """
 
     spectrometer: str
     path_length_cm: float
     full_conversion_height: float
     saturation: float | None = None
+    families: FamilyTable = field(default_factory=built_in_families)
 
 
 class UvVisCallback(RawRunCallback):
@@ -51,9 +55,13 @@ class UvVisCallback(RawRunCallback):
     def __init__(
         self, settings: UvVisSettings, listeners: Sequence[Documents], observers: Sequence[Observer] = ()
     ) -> None:
-        super().__init__(
-            {key: value for key, value in asdict(settings).items() if key != "spectrometer"}, listeners, observers
-        )
+        told = {
+            "path_length_cm": settings.path_length_cm,
+            "full_conversion_height": settings.full_conversion_height,
+            "saturation": settings.saturation,
+            "family_table": settings.families.as_document(),
+        }
+        super().__init__(told, listeners, observers)
         self._settings = settings
 
     def _concerns(self, run: RawRun) -> bool:
@@ -73,9 +81,12 @@ class UvVisCallback(RawRunCallback):
         dark, reference, wavelength_nm = (
             np.asarray(calibration[1][-1][prefix + key], float) for key in ("dark", "reference", "wavelength_nm")
         )
-        absorbance = uvvis.absorbance(np.mean(counts, axis=0), dark, reference, saturation=self._settings.saturation)
-        result = uvvis.analyse(wavelength_nm, absorbance, path_length_cm=self._settings.path_length_cm)
-        outcome = uvvis.outcome(result, full_conversion_height=self._settings.full_conversion_height)
+        settings = self._settings
+        absorbance = uvvis.absorbance(np.mean(counts, axis=0), dark, reference, saturation=settings.saturation)
+        result = uvvis.analyse(
+            wavelength_nm, absorbance, families=settings.families, path_length_cm=settings.path_length_cm
+        )
+        outcome = uvvis.outcome(result, full_conversion_height=settings.full_conversion_height)
         on_pixels = partial(np.interp, wavelength_nm, result.wavelength_nm, left=np.nan, right=np.nan)
         arrays = {
             "wavelength_nm": wavelength_nm,

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msc_plans.errors import InputError
+
+if TYPE_CHECKING:
+    from msc_plans.families import FamilyTable
 
 __all__ = ["add_arguments", "run"]
 
@@ -58,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--plot", action="store_true", help=f"a picture of each file: FILE.{name}.png beside it")
         sub.add_argument("--folder", type=Path, help="where pictures go (with --plot)")
     for name in ("uvvis", "saxs"):
-        added[name].add_argument("--families", type=Path, metavar="TOML", help="table of families instead of CdSe's")
+        added[name].add_argument(
+            "--families", type=Path, metavar="TOML", help="table of families (default: the settings')"
+        )
     added["uvvis"].add_argument(
         "--path-length", type=float, default=0.1, metavar="CM", help="optical path, cm (default: %(default)s)"
     )
@@ -66,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added[name].add_argument("--unit", choices=tuple(_Q_UNITS), help="q is in nm⁻¹ or Å⁻¹, whatever the file says")
     added["saxs"].add_argument("--monte-carlo", action="store_true", help="distribution by the Monte Carlo method")
     added["saxs"].add_argument(
-        "--contrast", type=float, metavar="CM-2", help="scattering contrast, cm⁻² (default: CdSe)"
+        "--contrast", type=float, metavar="CM-2", help="scattering contrast, cm⁻² (default: the table's)"
     )
     added["saxs"].add_argument(
         "--arbitrary-units", action="store_true", help="intensity isn't in cm⁻¹: no volume fraction"
@@ -99,7 +104,7 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 
     if not (math.isfinite(args.path_length) and args.path_length > 0):
         raise InputError(f"--path-length must be positive, not {args.path_length:g}")
-    args.family_table = _families(args)
+    families = _families(args)
 
     def read(file: str) -> list[tuple[Finding, Any]]:
         return [(Finding(file, s.column, warnings=s.warnings), s) for s in read_spectra(file)]
@@ -108,9 +113,7 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
         values = spectrum.absorbance
         if values is None:
             values = uvvis.absorbance(spectrum.counts, spectrum.dark, spectrum.reference)
-        return uvvis.analyse(
-            spectrum.wavelength_nm, values, families=args.family_table, path_length_cm=args.path_length
-        )
+        return uvvis.analyse(spectrum.wavelength_nm, values, families=families, path_length_cm=args.path_length)
 
     return read, analyse
 
@@ -118,9 +121,8 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 def _saxs(args: argparse.Namespace) -> tuple[Reader, Analyser]:
     from msc_plans.analysis import saxs
 
-    contrast = saxs.CDSE_CONTRAST_INV_CM2 if args.contrast is None else args.contrast
-    if not (math.isfinite(contrast) and contrast != 0):
-        raise InputError(f"--contrast must be finite and not 0, not {contrast:g}")
+    if args.contrast is not None and not (math.isfinite(args.contrast) and args.contrast != 0):
+        raise InputError(f"--contrast must be finite and not 0, not {args.contrast:g}")
     families = _families(args)
 
     def analyse(curve: Any) -> Any:
@@ -129,7 +131,7 @@ def _saxs(args: argparse.Namespace) -> tuple[Reader, Analyser]:
             curve.intensity,
             curve.sigma,
             absolute=curve.absolute and not args.arbitrary_units,
-            contrast_inv_cm2=contrast,
+            contrast_inv_cm2=args.contrast,
             families=families,
             method="monte carlo" if args.monte_carlo else "inversion",
         )
@@ -157,11 +159,12 @@ _KINDS: dict[str, Callable[[argparse.Namespace], tuple[Reader, Analyser]]] = {
 }
 
 
-def _families(args: argparse.Namespace) -> tuple[Any, ...]:
-    from msc_plans.analysis.families import CDSE_FAMILIES, load_families
+def _families(args: argparse.Namespace) -> "FamilyTable":
+    from msc_plans.families import load_families
+    from msc_plans.settings import read_settings
 
     if args.families is None:
-        return CDSE_FAMILIES
+        return read_settings().family_table
     try:
         return load_families(args.families)
     except OSError as error:
@@ -226,7 +229,6 @@ def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator
 def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
     from msc_plans.views.findings import as_record, melting_lines, strict, written
 
-    families = getattr(args, "family_table", ())
     failed = False
     melted: list[Finding] = []
     taken: dict[Path, Path] = {}
@@ -252,7 +254,7 @@ def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
                 finding.record["picture"] = picture
             if args.json:
                 print(
-                    json.dumps(strict(as_record(args.analysis, finding, families)), allow_nan=False),
+                    json.dumps(strict(as_record(args.analysis, finding)), allow_nan=False),
                     flush=True,
                 )
             else:

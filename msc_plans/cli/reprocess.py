@@ -48,7 +48,14 @@ def run(args: argparse.Namespace) -> int:
         uri, key = stack.enter_context(served(where))
         catalog = stack.enter_context(opened_store(where))
         job = Job(
-            uri, key, settings.optics.model_dump_json(), args.spectrometer, args.saxs, version("msc-plans"), args.label
+            uri,
+            key,
+            settings.optics.model_dump_json(),
+            args.spectrometer,
+            args.saxs,
+            version("msc-plans"),
+            args.label,
+            families=settings.families.read_text(encoding="utf-8") if settings.families else "",
         )
         client = stack.enter_context(cluster(args.workers, args.scheduler))
         try:

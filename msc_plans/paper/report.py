@@ -7,10 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from msc_plans.analysis.sizing import YU_RANGE_NM, aggregation_number, yu_diameter_nm
+from msc_plans.families import built_in_families
 from msc_plans.paper.campaigns_page import adaptive_part
 from msc_plans.paper.claims.claims import Found, Record, Records, find
-from msc_plans.paper.claims.optical import FAMILY_NM, best_fractions
+from msc_plans.paper.claims.optical import FAMILY_NM, best_fractions, sizing_curve
 from msc_plans.paper.claims.xray import sizes
 from msc_plans.paper.compare import compared
 from msc_plans.paper.experiments import ADAPTIVE, chosen
@@ -88,11 +88,11 @@ def _sizes(records: Records) -> list[dict[str, Any]]:
 
 def _fractions(records: Records) -> list[dict[str, Any]]:
     """The table of Fig. 4."""
-    rows = []
+    rows, curve, material = [], sizing_curve(), built_in_families().material
     for family, (fraction, record) in best_fractions(records).items():
         key = "nc_wavelength_nm" if family == "NC" else f"{family}_wavelength_nm"
         nm, sigma = record.number("uvvis", key), record.number("uvvis", f"{key}_sigma")
-        size = yu_diameter_nm(nm) if math.isfinite(nm) else math.nan
+        size = curve.diameter_nm(nm) if math.isfinite(nm) else math.nan
         rows.append(
             {
                 "species": family,
@@ -100,8 +100,8 @@ def _fractions(records: Records) -> list[dict[str, Any]]:
                 "wavelength_nm": nm,
                 "wavelength_nm_sigma": sigma,
                 "diameter_nm": size,
-                "aggregation_number": aggregation_number(size) if math.isfinite(size) else math.nan,
-                "in_sizing_range": YU_RANGE_NM[0] <= nm <= YU_RANGE_NM[1],
+                "aggregation_number": material.aggregation_number(size) if math.isfinite(size) else math.nan,
+                "in_sizing_range": curve.is_checked(nm),
                 "expected_nm": FAMILY_NM.get(family, math.nan),
             }
         )

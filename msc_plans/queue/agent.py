@@ -308,7 +308,9 @@ class Agent:
         from msc_plans.session.analyses import uvvis_settings
 
         log.warning("%s was measured but not analysed; analysing it here", trial_id)
-        callback = UvVisCallback(uvvis_settings(self.settings.optics, "spectrometer"), [self.writer])
+        callback = UvVisCallback(
+            uvvis_settings(self.settings.optics, self.settings.family_table, "spectrometer"), [self.writer]
+        )
         callback.replay(history.raw_documents(self.uid, trial_id))
         self.writer.flush()
 

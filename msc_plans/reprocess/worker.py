@@ -42,6 +42,8 @@ class Job:
     """Of msc-plans."""
     label: str = ""
     """Tells a job from one that is alike."""
+    families: str = ""
+    """Text of the family table, TOML; empty: the built-in one."""
 
     @property
     def uid(self) -> str:
@@ -51,6 +53,7 @@ class Job:
             "devices": [self.spectrometer, self.saxs],
             "version": self.version,
             "label": self.label,
+            "families": self.families,
         }
         return str(uuid5(NAMESPACE_URL, f"msc-plans/reprocess/{json.dumps(told, sort_keys=True)}"))
 
@@ -142,6 +145,7 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         from msc_plans.callbacks.live import LiveAnalysis
         from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+        from msc_plans.families import built_in_families, parse_families
         from msc_plans.session.analyses import make_analyses
         from msc_plans.settings import OpticsSettings
         from msc_plans.storage import open_catalog
@@ -154,6 +158,7 @@ class _Worker:
         self._published: list[Document] = []
         _, self._callbacks = make_analyses(
             OpticsSettings.model_validate_json(job.optics),
+            parse_families(job.families) if job.families else built_in_families(),
             job.spectrometer,
             job.saxs,
             [lambda name, document: self._published.append((name, document))],

@@ -138,7 +138,12 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         all_listeners: list[Documents] = [writer, *listeners]
         plots = LivePlots()
         uvvis, analyses = make_analyses(
-            settings.optics, spectrometer.name, saxs.name if saxs else None, all_listeners, [plots]
+            settings.optics,
+            settings.family_table,
+            spectrometer.name,
+            saxs.name if saxs else None,
+            all_listeners,
+            [plots],
         )
         analysis = Threaded(LiveAnalysis(analyses), name="live analysis")
         stack.callback(analysis.close)

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from msc_plans.analysis.families import Family
-
 __all__ = ["as_record", "melting_lines", "strict", "value_pm", "written"]
 
 _ARRAYS = {"saxs": ("radius_nm", "volume_weighted", "volume_weighted_sigma")}
@@ -35,7 +33,7 @@ def strict(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def as_record(analysis: str, finding: Any, families: Sequence[Family] = ()) -> dict[str, Any]:
+def as_record(analysis: str, finding: Any) -> dict[str, Any]:
     """Return the record of a finding: file, column, the result's fields without its curves, warnings."""
     record: dict[str, Any] = {"file": finding.file}
     if finding.column is not None:
@@ -47,11 +45,6 @@ def as_record(analysis: str, finding: Any, families: Sequence[Family] = ()) -> d
             record[item.name] = value
     if analysis == "saxs" and not math.isfinite(finding.result.mean_radius_nm):
         record["mean_radius_interval_nm"] = None
-    if analysis == "uvvis":
-        record["families"] = [
-            strict(band) | {"extinction_l_mol_cm": family.extinction_l_mol_cm, "extinction_source": family.source}
-            for band, family in zip(finding.result.families, families, strict=True)
-        ]
     record |= finding.record
     record["warnings"] = [*finding.warnings, *getattr(finding.result, "warnings", ())]
     return record
@@ -96,13 +89,14 @@ def _uvvis(result: Any) -> list[str]:
     ]
     crystal = result.nanocrystal
     if crystal is not None:
-        doubt = "" if crystal.diameter_in_range else " (outside the sizing curve's range)"
+        unknown = math.isnan(crystal.diameter_nm)
+        doubt = "" if crystal.diameter_in_range or unknown else " (outside the sizing curve's range)"
         lines.append(
             f"{'NC':<10} {value_pm(crystal.wavelength_nm, crystal.sigma['wavelength_nm'], 'nm'):<18} "
             f"height {value_pm(crystal.height, crystal.sigma['height'])}, "
             f"FWHM {value_pm(crystal.fwhm_nm, crystal.sigma['fwhm_nm'], 'nm')}, "
-            f"diameter {value_pm(crystal.diameter_nm, crystal.sigma['diameter_nm'], 'nm')}{doubt}, "
-            f"{crystal.aggregation_number:.0f} CdSe units"
+            f"diameter {value_pm(crystal.diameter_nm, crystal.sigma['diameter_nm'], 'nm')}{doubt}"
+            + ("" if math.isnan(crystal.aggregation_number) else f", {crystal.aggregation_number:.0f} {crystal.unit}")
         )
     if not lines:
         lines.append("nothing found: no family, no nanocrystals")

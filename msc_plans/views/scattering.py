@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from msc_plans.analysis.families import CDSE_FAMILIES
 from msc_plans.analysis.saxs.result import SaxsResult
 
 __all__ = ["draw_curve", "draw_sizes"]
@@ -66,7 +65,7 @@ def draw_curve(axes: Axes, result: SaxsResult, *, title: str = "") -> None:
 def draw_sizes(axes: Axes, result: SaxsResult, *, title: str = "") -> None:
     """Draw the volume-weighted distribution of radii with its σ, the mean with its 95 % interval, and the verdict.
 
-    The radii of the families stand as ticks along the bottom: those of the result's shares, else of the built-in table.
+    The radii of the families stand as ticks along the bottom: those of the result's shares, else of its table.
 
     Parameters
     ----------
@@ -101,8 +100,7 @@ def draw_sizes(axes: Axes, result: SaxsResult, *, title: str = "") -> None:
             axes.xaxis.set_minor_formatter(NullFormatter())
     top = float(np.max(density + sigma))
     axes.set(xlim=(left, right), ylim=(0.0, 1.8 * top), xlabel="radius / nm", ylabel="volume-weighted density / nm⁻¹")
-    marks = {family.name: family.radius_nm for family in CDSE_FAMILIES}
-    marks = {share.family: share.radius_nm for share in result.families} or marks
+    marks = {share.family: share.radius_nm for share in result.families} or result.table_radii_nm
     _mark_families(axes, {name: at for name, at in marks.items() if left < at < right})
     digits = _digits(high - low)
     lines = [

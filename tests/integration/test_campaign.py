@@ -4,11 +4,11 @@ import pytest
 
 from msc_plans.advisor.cost import Cost
 from msc_plans.advisor.suggestion import Interval, Suggestion
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.condition import Condition
+from msc_plans.families import built_in_families
 from msc_plans.plans import CampaignFailedError, msc_campaign
 
 GOOD, ALSO_GOOD = Condition(120, 120, 14), Condition(125, 125, 14)
@@ -47,7 +47,9 @@ class ListAdvisor:
 def campaign(RE, reactor, spectrometer):
     published = []
     settings = UvVisSettings(
-        "spectrometer", path_length_cm=0.1, full_conversion_height=full_conversion_height(0.02, 0.1)
+        "spectrometer",
+        path_length_cm=0.1,
+        full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
     )
     listeners = [lambda *item: published.append(item)]
     uvvis = UvVisCallback(settings, listeners)

@@ -15,11 +15,11 @@ import numpy as np
 import pandas
 import pytest
 
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.frames import Frames
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.cli import main
+from msc_plans.families import built_in_families
 from msc_plans.reprocess.job import Progress, _missing
 from msc_plans.reprocess.worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.settings import OpticsSettings
@@ -104,7 +104,9 @@ def catalog(server):
 def raw(server, catalog):
     """Uids of three raw runs with their analyses, of one with frames, and of what surrounds them."""
     writer = RunWriter(server.uri, server.folder / "journal", server.api_key)
-    settings = UvVisSettings("spectrometer", 0.1, full_conversion_height(OPTICS.cd_concentration_mol_l, 0.1))
+    settings = UvVisSettings(
+        "spectrometer", 0.1, built_in_families().material.full_conversion_height(OPTICS.cd_concentration_mol_l, 0.1)
+    )
     uvvis = UvVisCallback(settings, [writer])
 
     def send(name, document):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2, analyse
+from msc_plans.analysis.saxs.analyse import analyse
 from msc_plans.analysis.saxs.form import scattering
+from msc_plans.families import built_in_families
 
+CONTRAST_INV_CM2 = built_in_families().material.contrast_inv_cm2
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "saxs"
 
 # sasmodels 1.1.0, sphere, double precision: volume fraction 1e-3, sld 39.7 and 6.2e-6 Å⁻²; the lognormal by number,
@@ -33,7 +35,7 @@ SASMODELS_CM = {
 def test_spheres_agree_with_sasmodels(radius, width):
     # By number the median of the lognormal is the radius; weighted by volume its mean is larger.
     mean, relative = radius * np.exp(3.5 * width**2), np.sqrt(np.expm1(width**2))
-    ours = scattering(SASMODELS_Q, mean, relative, contrast_inv_cm2=CDSE_CONTRAST_INV_CM2, volume_fraction=1e-3)
+    ours = scattering(SASMODELS_Q, mean, relative, contrast_inv_cm2=CONTRAST_INV_CM2, volume_fraction=1e-3)
     np.testing.assert_allclose(ours, [float(x) for x in SASMODELS_CM[radius, width].split()], rtol=1e-6)
 
 

@@ -10,23 +10,20 @@ none (parameter goodness of fit; Maltoni & Schwetz, *Phys. Rev. D* 2003, 68, 033
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.joint.compare import compare, volumes_by_heights
 from msc_plans.analysis.joint.fit import AVOGADRO_NM3_PER_L, Fit, JointModel, priors, volume_nm3
 from msc_plans.analysis.joint.result import NANOCRYSTALS, JointResult, SpeciesAmount
 from msc_plans.analysis.joint.truncated import Truncated, truncate
-from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2
 from msc_plans.analysis.saxs.form import NM3_TO_CM3
 from msc_plans.analysis.saxs.populations import Basis
 from msc_plans.analysis.saxs.result import SaxsResult
-from msc_plans.analysis.sizing import UNIT_VOLUME_NM3
 from msc_plans.analysis.uvvis.result import UvVisResult
+from msc_plans.families import FamilyTable, built_in_families
 
 __all__ = [
     "AGREE_FROM",
@@ -65,8 +62,8 @@ def combine(
     uvvis: UvVisResult,
     saxs: SaxsResult,
     *,
-    families: Sequence[Family] = CDSE_FAMILIES,
-    contrast_inv_cm2: float = CDSE_CONTRAST_INV_CM2,
+    families: FamilyTable | None = None,
+    contrast_inv_cm2: float | None = None,
     path_length_cm: float | None = None,
     saxs_scale_sigma: float = SAXS_SCALE_SIGMA,
     extinction_sigma: float = EXTINCTION_SIGMA,
@@ -77,10 +74,10 @@ def combine(
     ----------
     uvvis, saxs : UvVisResult, SaxsResult
         Of the same sample.
-    families : sequence of Family
+    families : FamilyTable, optional
         Table whose radii are held, within 1.5 % common to all. One that the spectrum was not searched for is known by
-        SAXS alone.
-    contrast_inv_cm2 : float
+        SAXS alone. Default: the built-in table.
+    contrast_inv_cm2 : float, optional
         As for `msc_plans.analysis.saxs.analyse.analyse`.
     path_length_cm : float, optional
         Of the spectrum; without it the path by which the families' concentrations were found.
@@ -90,13 +87,18 @@ def combine(
     Raises
     ------
     ValueError
-        No family is given, a number isn't positive, or the path is neither given nor to be found.
+        No family is given, the table lacks an extinction or the contrast, a number isn't positive, or the path is
+        neither given nor to be found.
     """
-    families = tuple(families)
+    families = built_in_families() if families is None else families
     if not families:
         raise ValueError("families is empty: give the table that the spectrum was analysed with")
+    families.material.known_extinction("the analysis of both signals together")
+    contrast = families.material.contrast_inv_cm2 if contrast_inv_cm2 is None else contrast_inv_cm2
+    if math.isnan(contrast) and math.isnan(saxs.volume_fraction):
+        contrast = 1.0  # the amount by SAXS is left open whatever it is
     for name, value in (
-        ("contrast_inv_cm2", abs(contrast_inv_cm2)),
+        ("contrast_inv_cm2", abs(contrast)),
         ("saxs_scale_sigma", saxs_scale_sigma),
         ("extinction_sigma", extinction_sigma),
     ):
@@ -105,10 +107,9 @@ def combine(
     path = _path_length_cm(uvvis) if path_length_cm is None else float(path_length_cm)
     if not (math.isfinite(path) and path > 0):
         raise ValueError(f"path_length_cm must be positive, not {path!r}; give it where no family lies in the spectrum")
-    model = _model(uvvis, saxs, families, contrast_inv_cm2, path, (saxs_scale_sigma, extinction_sigma))
+    model = _model(uvvis, saxs, families, contrast, path, (saxs_scale_sigma, extinction_sigma))
     alone, both, warnings, model = _fits(model)
-    names = [*(family.name for family in families), NANOCRYSTALS]
-    return _result(model, alone, both, uvvis, saxs, names, warnings)
+    return _result(model, alone, both, uvvis, saxs, families, warnings)
 
 
 def _path_length_cm(uvvis: UvVisResult) -> float:
@@ -123,7 +124,7 @@ def _path_length_cm(uvvis: UvVisResult) -> float:
 def _model(
     uvvis: UvVisResult,
     saxs: SaxsResult,
-    families: tuple[Family, ...],
+    families: FamilyTable,
     contrast_inv_cm2: float,
     path_length_cm: float,
     scale_sigmas: tuple[float, float],
@@ -138,7 +139,7 @@ def _model(
     sigmas.append(crystal.sigma["height"] if crystal else uvvis.nanocrystal_height_sigma or math.inf)
     per_fraction = np.array([f.extinction_l_mol_cm / volume_nm3(f.radius_nm) for f in families])
     per_fraction *= path_length_cm / AVOGADRO_NM3_PER_L
-    if crystal:
+    if crystal and math.isfinite(crystal.diameter_nm):
         middle, spread = 0.5 * crystal.diameter_nm, crystal.sigma["diameter_nm"] / crystal.diameter_nm
         optical = (math.log(middle), math.hypot(_SIZING_SIGMA, spread))
         limits = (0.5 * middle, max(_LARGEST_RADIUS_NM, 3.0 * middle))
@@ -166,6 +167,7 @@ def _model(
         height=np.array(heights),
         height_sigma=np.array(sigmas),
         family_height_per_fraction=per_fraction,
+        nanocrystal_extinction=families.material.known_extinction("the amount of nanocrystals"),
         path_length_cm=path_length_cm,
         prior_mean=mean,
         prior_sigma=sigma,
@@ -212,9 +214,10 @@ def _result(
     both: Fit,
     uvvis: UvVisResult,
     saxs: SaxsResult,
-    names: list[str],
+    families: FamilyTable,
     warnings: tuple[str, ...],
 ) -> JointResult:
+    names = [*families.names, NANOCRYSTALS]
     layout, unit = model.layout, model.unit
     count = layout.species
     cut = _posterior(model, both)
@@ -233,7 +236,7 @@ def _result(
         shares, share_sigmas = amounts / total, np.sqrt(np.diag(slopes @ covariance @ slopes.T))
     by_heights, by_heights_sigma = volumes_by_heights(model, radius)
     per_litre = 1.0 / (AVOGADRO_NM3_PER_L * volume_nm3(radii))
-    units = 1.0 / (AVOGADRO_NM3_PER_L * UNIT_VOLUME_NM3)
+    units = 1.0 / (AVOGADRO_NM3_PER_L * families.material.unit_volume_nm3)
     species = tuple(
         SpeciesAmount(
             name=name,
@@ -269,8 +272,13 @@ def _result(
         absolute=absolute,
         extinction_factor=math.exp(both.theta[layout.uvvis_scale]),
         saxs_factor=math.exp(both.theta[layout.saxs_scale]) if absolute else math.nan,
-        warnings=warnings if absolute else (*warnings, "the curve is not in cm⁻¹: the amounts are those of UV-vis"),
+        warnings=warnings if absolute else (*warnings, _relative(families)),
     )
+
+
+def _relative(families: FamilyTable) -> str:
+    contrast = "" if math.isfinite(families.material.contrast_inv_cm2) else ", and the family table gives no contrast"
+    return f"the curve is not in cm⁻¹{contrast}: the amounts are those of UV-vis"
 
 
 def _posterior(model: JointModel, both: Fit) -> Truncated:

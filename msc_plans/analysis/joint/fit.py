@@ -20,7 +20,7 @@ from msc_plans.analysis.saxs.families import FAMILY_RELATIVE_WIDTH
 from msc_plans.analysis.saxs.fit import POWER_LIMITS, POWER_PRIOR, WIDTH_LIMITS, WIDTH_PRIOR, columns, non_negative
 from msc_plans.analysis.saxs.form import LOGNORMAL
 from msc_plans.analysis.saxs.populations import Basis
-from msc_plans.analysis.sizing import extinction_l_mol_cm
+from msc_plans.families import Extinction
 
 __all__ = ["AVOGADRO_NM3_PER_L", "Fit", "JointModel", "Layout", "priors", "volume_nm3"]
 
@@ -197,6 +197,8 @@ class JointModel:
     """Infinite where not measured."""
     family_height_per_fraction: np.ndarray
     """Shape (families,), absorbance over volume fraction."""
+    nanocrystal_extinction: Extinction
+    """Of nanocrystals, by their diameter."""
     path_length_cm: float
     prior_mean: np.ndarray = field(repr=False)
     prior_sigma: np.ndarray = field(repr=False)
@@ -213,7 +215,8 @@ class JointModel:
 
     def height_per_fraction(self, radius_nm: float) -> np.ndarray:
         """Absorbance over volume fraction of each species, ε l / (V N_A), with nanocrystals of this radius."""
-        crystals = extinction_l_mol_cm(2 * radius_nm) * self.path_length_cm / volume_nm3(radius_nm) / AVOGADRO_NM3_PER_L
+        extinction = self.nanocrystal_extinction.l_mol_cm(2 * radius_nm)
+        crystals = extinction * self.path_length_cm / volume_nm3(radius_nm) / AVOGADRO_NM3_PER_L
         return np.append(self.family_height_per_fraction, crystals)
 
     def noisier(self, factor: float) -> "JointModel":
@@ -330,8 +333,8 @@ class JointModel:
         slopes[sites, sites] = factor
         slopes[layout.uvvis_scale, :count] = model
         slopes[layout.species_scales.start + sites, sites] = model
-        # ε ∝ R^2.65, V ∝ R³.
-        slopes[layout.radius, count - 1] = -0.35 * model[-1]
+        # V ∝ R³
+        slopes[layout.radius, count - 1] = (self.nanocrystal_extinction.exponent - 3) * model[-1]
         if self.optical_radius is not None:
             mean, sigma = self.optical_radius
             residual[count] = (theta[layout.radius] - mean) / sigma

@@ -31,7 +31,7 @@ class SpeciesAmount:
     """Of particles: ``φ / (V N_A)``."""
     concentration_mol_l_sigma: float
     units_mol_l: float
-    """Of CdSe units, by the volume of one in wurtzite."""
+    """Of formula units, by the volume of one; NaN where the table doesn't give it."""
     units_mol_l_sigma: float
     fraction: float
     """Share of the particles' volume; NaN where there are none."""

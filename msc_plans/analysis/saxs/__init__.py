@@ -1,7 +1,6 @@
 """Scattering curves: sizes, populations and a verdict."""
 
 from msc_plans.analysis.saxs.analyse import (
-    CDSE_CONTRAST_INV_CM2,
     FamilyFit,
     FamilyShare,
     SaxsResult,
@@ -12,7 +11,6 @@ from msc_plans.analysis.saxs.analyse import (
 )
 
 __all__ = [
-    "CDSE_CONTRAST_INV_CM2",
     "FamilyFit",
     "FamilyShare",
     "SaxsResult",

@@ -7,14 +7,12 @@ and the width reported is not the histogram's.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.saxs.families import FamilyFit, TwoModes, fit_families, two_modes
 from msc_plans.analysis.saxs.fit import columns
 from msc_plans.analysis.saxs.form import NM3_TO_CM3, log_grid
@@ -24,9 +22,9 @@ from msc_plans.analysis.saxs.noise import Curve, prepare, variance_model
 from msc_plans.analysis.saxs.populations import Basis, Model, Weighed, interval, weigh
 from msc_plans.analysis.saxs.result import FamilyShare, SaxsResult
 from msc_plans.analysis.saxs.verdict import judge
+from msc_plans.families import FamilyTable, built_in_families
 
 __all__ = [
-    "CDSE_CONTRAST_INV_CM2",
     "FamilyFit",
     "FamilyShare",
     "SaxsResult",
@@ -36,10 +34,7 @@ __all__ = [
     "two_modes",
 ]
 
-CDSE_CONTRAST_INV_CM2: Final = 3.35e11
-"""Scattering length density of bulk CdSe at 12.46 keV (3.97e11 cm⁻², below the Se edge) less that of 1-octadecene near
-230 °C (0.62e11 cm⁻²; 0.76e11 at 25 °C, where volume fractions are 9 % higher than with this contrast)."""
-
+_NO_CONTRAST = "no volume fraction: neither the family table's material nor the caller gives the scattering contrast"
 _BINS = 60
 _DRAWS = 60
 _DISBELIEF = 8.0
@@ -55,8 +50,8 @@ def analyse(
     sigma: ArrayLike | None = None,
     *,
     absolute: bool = True,
-    contrast_inv_cm2: float = CDSE_CONTRAST_INV_CM2,
-    families: Sequence[Family] = CDSE_FAMILIES,
+    contrast_inv_cm2: float | None = None,
+    families: FamilyTable | None = None,
     method: Literal["inversion", "monte carlo"] = "inversion",
     repetitions: int = 10,
     contributions: int = 300,
@@ -75,10 +70,11 @@ def analyse(
         Errors; without them they are estimated from the curve. Their scale is not believed but fitted.
     absolute : bool
         Whether the intensity is in cm⁻¹; else the volume fraction is NaN.
-    contrast_inv_cm2 : float
-        Difference of scattering length densities of particle and solvent, cm⁻².
-    families : sequence of Family
-        Table that the verdict and the shares refer to; may be empty.
+    contrast_inv_cm2 : float, optional
+        Difference of scattering length densities of particle and solvent, cm⁻². Default: the material's of `families`;
+        where that gives none, the volume fraction is NaN and a warning says so.
+    families : FamilyTable, optional
+        Table that the verdict and the shares refer to; may be empty. Default: the built-in table.
     method : {"inversion", "monte carlo"}
         Where the distribution comes from.
     repetitions, contributions, seed : int
@@ -93,8 +89,11 @@ def analyse(
     """
     if method not in ("inversion", "monte carlo"):
         raise ValueError(f'method must be "inversion" or "monte carlo", not {method!r}')
-    if not (math.isfinite(contrast_inv_cm2) and contrast_inv_cm2 != 0):
+    if contrast_inv_cm2 is not None and not (math.isfinite(contrast_inv_cm2) and contrast_inv_cm2 != 0):
         raise ValueError(f"contrast_inv_cm2 must be finite and not zero, not {contrast_inv_cm2!r}")
+    families = built_in_families() if families is None else families
+    contrast = families.material.contrast_inv_cm2 if contrast_inv_cm2 is None else contrast_inv_cm2
+    unknown = (_NO_CONTRAST,) if absolute and math.isnan(contrast) else ()
     if radius_limits_nm is not None and not 0 < radius_limits_nm[0] < radius_limits_nm[1] < math.inf:
         raise ValueError(f"radius_limits_nm must be (smallest, largest), positive, not {radius_limits_nm!r}")
     curve = prepare(q_inv_nm, intensity, sigma)
@@ -109,7 +108,7 @@ def analyse(
         mean_radius_interval_nm=(math.nan, math.nan),
         relative_width=math.nan,
         relative_width_sigma=math.nan,
-        volume_fraction=0.0 if absolute else math.nan,
+        volume_fraction=0.0 if absolute and not unknown else math.nan,
         volume_fraction_sigma=math.nan,
         verdict="no scatterers",
         chi2_reduced=best.chi2 / max(len(curve.q_inv_nm) - best.parameters, 1),
@@ -122,7 +121,8 @@ def analyse(
         intensity_sigma=curve.sigma,
         fit=fit,
         background=background,
-        warnings=(*curve.warnings, *_misfit(curve, best.chi2, fit)),
+        table_radii_nm={family.name: family.radius_nm for family in families},
+        warnings=(*unknown, *curve.warnings, *_misfit(curve, best.chi2, fit)),
     )
     if weighed.blank:
         return nothing
@@ -134,7 +134,7 @@ def analyse(
     sizes = _of_populations(curve, basis, models, weights)
     if inversion is not None:
         sizes = _of_inversion(inversion, sizes)
-    fraction = sizes.amount / (contrast_inv_cm2**2 * NM3_TO_CM3) if absolute else math.nan
+    fraction = sizes.amount / (contrast**2 * NM3_TO_CM3) if absolute else math.nan
     chi2 = float(np.sum(((curve.intensity - sizes.fit) / curve.sigma) ** 2))
     result = replace(
         nothing,
@@ -152,7 +152,7 @@ def analyse(
         fit=sizes.fit,
         background=sizes.background,
         families=_shares(families, table),
-        warnings=(*curve.warnings, *_misfit(curve, chi2, sizes.fit)),
+        warnings=(*unknown, *curve.warnings, *_misfit(curve, chi2, sizes.fit)),
     )
     if method == "monte carlo":
         result = _with_monte_carlo(result, curve, weighed.noise, radius_limits_nm, contributions, repetitions, seed)
@@ -268,7 +268,7 @@ def _misfit(curve: Curve, chi2: float, fit: np.ndarray) -> tuple[str, ...]:
     return ()
 
 
-def _shares(families: Sequence[Family], table: FamilyFit | None) -> tuple[FamilyShare, ...]:
+def _shares(families: FamilyTable, table: FamilyFit | None) -> tuple[FamilyShare, ...]:
     if table is None:
         return ()
     shares = []

@@ -1,5 +1,6 @@
 """What one scattering curve says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,4 +53,6 @@ class SaxsResult:
     """The part of the fit that is not particles: constant and upturn at low q."""
     families: tuple[FamilyShare, ...] = ()
     """Shares of the families with their radii and widths held; empty where the table doesn't describe the curve."""
+    table_radii_nm: Mapping[str, float] = field(default_factory=dict)
+    """Radii of the families that the curve was compared with, by name."""
     warnings: tuple[str, ...] = ()

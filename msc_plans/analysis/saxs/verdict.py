@@ -13,19 +13,18 @@ Shares of the families hold their widths at `FAMILY_RELATIVE_WIDTH` where that f
 """
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from msc_plans.analysis.families import Family
 from msc_plans.analysis.saxs.families import FAMILY_RELATIVE_WIDTH, FamilyFit, fit_table
 from msc_plans.analysis.saxs.fit import columns, fit, non_negative
 from msc_plans.analysis.saxs.form import LOGNORMAL
 from msc_plans.analysis.saxs.noise import Curve
 from msc_plans.analysis.saxs.populations import Basis, Model
 from msc_plans.analysis.saxs.result import Verdict
+from msc_plans.families import FamilyTable
 
 __all__ = ["BROAD_WIDTH", "LARGEST_FAMILY_WIDTH", "MISFIT", "OFF_TABLE", "RIVAL_MISFIT", "judge"]
 
@@ -38,7 +37,7 @@ _LEAST_WIDTH = 0.02
 
 
 def judge(
-    curve: Curve, basis: Basis, best: Model, noise: float, signed: bool, families: Sequence[Family]
+    curve: Curve, basis: Basis, best: Model, noise: float, signed: bool, families: FamilyTable
 ) -> tuple[Verdict, FamilyFit | None]:
     """The verdict on a curve with particles, and the table's fit where the table describes it.
 
@@ -53,8 +52,8 @@ def judge(
         Mean square of the misfit over σ that is noise.
     signed : bool
         Whether the constant may be negative.
-    families : sequence of Family
-        The table; those whose radius the curve's q can't tell are left out.
+    families : FamilyTable
+        Those whose radius the curve's q can't tell are left out.
     """
     low, high = (math.exp(limit) for limit in basis.log_limits)
     radii = np.array(sorted({f.radius_nm for f in families if low <= f.radius_nm <= high}))

@@ -2,7 +2,6 @@
 
 from msc_plans.analysis.uvvis.analyse import (
     DETECTED,
-    WINDOW_NM,
     Accumulation,
     FamilyBand,
     Nanocrystal,
@@ -15,7 +14,6 @@ from msc_plans.analysis.uvvis.analyse import (
 
 __all__ = [
     "DETECTED",
-    "WINDOW_NM",
     "Accumulation",
     "FamilyBand",
     "Nanocrystal",

@@ -8,25 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from msc_plans.analysis.accumulation import ACCUMULATED_RATIO, FLOOR, Verdict, accumulated_probability, verdict
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
-from msc_plans.analysis.sizing import (
-    YU_RANGE_NM,
-    aggregation_number,
-    yu_diameter_nm,
-    yu_dispersion,
-    yu_slope_nm_per_nm,
-)
 from msc_plans.analysis.uvvis.absorbance import absorbance, clean
 from msc_plans.analysis.uvvis.bands import BandShape, FirstMaximum, first_maximum
 from msc_plans.analysis.uvvis.belief import height_sigma, place_sigma_nm, probability
 from msc_plans.analysis.uvvis.fit import PHOTOMETRIC, Fit
-from msc_plans.analysis.uvvis.judge import BIN_NM, WINDOW_NM, Standing, fitted, standings
+from msc_plans.analysis.uvvis.judge import BIN_NM, Standing, fitted, standings
 from msc_plans.analysis.uvvis.model import BASELINE, REST
 from msc_plans.analysis.uvvis.result import FamilyBand, Nanocrystal, UvVisResult
+from msc_plans.families import Family, FamilyTable, Material, built_in_families
 
 __all__ = [
     "DETECTED",
-    "WINDOW_NM",
     "Accumulation",
     "FamilyBand",
     "Nanocrystal",
@@ -52,7 +44,7 @@ def analyse(
     wavelength_nm: ArrayLike,
     absorbance: ArrayLike,
     *,
-    families: tuple[Family, ...] = CDSE_FAMILIES,
+    families: FamilyTable | None = None,
     path_length_cm: float = 0.1,
 ) -> UvVisResult:
     """Find families and nanocrystals in one spectrum.
@@ -65,8 +57,8 @@ def analyse(
         Ascending or descending, evenly spaced or not.
     absorbance : array-like, shape (pixels,)
         NaN or infinite where it couldn't be measured.
-    families : tuple of Family
-        What to look for.
+    families : FamilyTable, optional
+        What to look for, and of what material. Default: the built-in table.
     path_length_cm : float
         Optical path, cm.
 
@@ -79,12 +71,12 @@ def analyse(
     ------
     ValueError
         Shapes differ, wavelengths aren't finite, positive and distinct, the path isn't positive, no family is given,
-        or too few finite points (25 bins of 2 nm) lie between 340 and 750 nm.
+        or too few finite points (25 bins of 2 nm) lie in the table's window.
     """
+    families = built_in_families() if families is None else families
     x, y = clean(wavelength_nm, absorbance)
     if not (math.isfinite(path_length_cm) and path_length_cm > 0):
         raise ValueError(f"path_length_cm must be positive and finite, not {path_length_cm!r}")
-    families = tuple(families)
     if not families:
         raise ValueError("families is empty: give at least one Family to look for")
     fit, shapes = fitted(x, y, families)
@@ -92,29 +84,31 @@ def analyse(
         _band(family, shape, standing, path_length_cm)
         for family, shape, standing in zip(families, shapes, standings(fit, families, shapes), strict=True)
     )
-    inside = (x >= WINDOW_NM[0]) & (x <= WINDOW_NM[1])
+    inside = (x >= families.window[0]) & (x <= families.window[1])
     x, y = x[inside], y[inside]
     baseline = fit.curve(x, BASELINE)
     rest = baseline + fit.curve(x, REST)
     whole = fit.curve(x)
-    nanocrystal = _nanocrystal(fit, first_maximum(fit), bands)
+    nanocrystal = _nanocrystal(fit, first_maximum(fit), bands, families.material)
     od = x >= _OPTICAL_DENSITY_FROM_NM
     limit = math.hypot(
         5.0 * math.sqrt(fit.scale) * float(np.median(fit.binned.sigma)), 0.03 * max(band.height for band in bands)
     )
+    integrated, integrated_sigma = _integrated(fit, x, y)
     return UvVisResult(
-        bands,
-        nanocrystal,
-        fit.binned.noise,
-        float(np.trapezoid((y - baseline)[od], x[od])),
-        x,
-        y,
-        whole,
-        rest,
-        baseline,
-        fit.scale,
-        nanocrystal.sigma["height"] if nanocrystal else limit,
-        *_integrated(fit, x, y),
+        families=bands,
+        nanocrystal=nanocrystal,
+        noise=fit.binned.noise,
+        optical_density_nm=float(np.trapezoid((y - baseline)[od], x[od])),
+        wavelength_nm=x,
+        absorbance=y,
+        fit=whole,
+        rest=rest,
+        baseline=baseline,
+        misfit=fit.scale,
+        nanocrystal_height_sigma=nanocrystal.sigma["height"] if nanocrystal else limit,
+        integrated_absorbance_nm=integrated,
+        integrated_absorbance_sigma_nm=integrated_sigma,
     )
 
 
@@ -155,21 +149,24 @@ def _band(family: Family, shape: BandShape, standing: Standing, path_length_cm: 
     factor = 1.0 / (family.extinction_l_mol_cm * path_length_cm)
     sigma["concentration_mol_l"] = factor * sigma["height"]
     return FamilyBand(
-        family.name,
-        bool(believed >= DETECTED),
-        believed,
-        shape.wavelength_nm,
-        shape.fwhm_nm,
-        shape.height,
-        shape.area_nm,
-        factor * shape.height,
-        sigma,
-        family.extinction_l_mol_cm,
-        family.source,
+        family=family.name,
+        detected=bool(believed >= DETECTED),
+        probability=believed,
+        wavelength_nm=shape.wavelength_nm,
+        fwhm_nm=shape.fwhm_nm,
+        height=shape.height,
+        area_nm=shape.area_nm,
+        concentration_mol_l=factor * shape.height,
+        sigma=sigma,
+        extinction_l_mol_cm=family.extinction_l_mol_cm,
+        extinction_source=family.source,
+        denominator=family.denominator,
     )
 
 
-def _nanocrystal(fit: Fit, found: FirstMaximum | None, bands: tuple[FamilyBand, ...]) -> Nanocrystal | None:
+def _nanocrystal(
+    fit: Fit, found: FirstMaximum | None, bands: tuple[FamilyBand, ...], material: Material
+) -> Nanocrystal | None:
     if found is None or fit.nanocrystal_gain < _NANOCRYSTAL_GAIN:
         return None
     for band in bands:
@@ -180,26 +177,30 @@ def _nanocrystal(fit: Fit, found: FirstMaximum | None, bands: tuple[FamilyBand, 
         away = abs(found.wavelength_nm - band.wavelength_nm) / band.fwhm_nm
         if bluer or any(away < reach and band.height > ratio * found.height for reach, ratio in _FLANKS):
             return None
-    diameter = yu_diameter_nm(found.wavelength_nm)
-    s_diameter = abs(yu_slope_nm_per_nm(found.wavelength_nm)) * found.sigma["wavelength_nm"]
-    number = aggregation_number(diameter)
-    size_dispersion, s_dispersion = yu_dispersion(found.wavelength_nm, found.fwhm_nm, found.sigma["fwhm_nm"])
+    diameter = s_diameter = number = size_dispersion = s_dispersion = math.nan
+    sizing = material.sizing
+    if sizing is not None and sizing.range_nm[0] <= found.wavelength_nm <= sizing.range_nm[1]:
+        diameter = sizing.diameter_nm(found.wavelength_nm)
+        s_diameter = abs(sizing.slope(found.wavelength_nm)) * found.sigma["wavelength_nm"]
+        number = material.aggregation_number(diameter)
+        size_dispersion, s_dispersion = sizing.dispersion(found.wavelength_nm, found.fwhm_nm, found.sigma["fwhm_nm"])
     sigma = {key: found.sigma[key] for key in ("wavelength_nm", "band_center_nm", "height", "fwhm_nm")} | {
         "diameter_nm": s_diameter,
         "aggregation_number": 3.0 * number * s_diameter / diameter,
         "size_dispersion": s_dispersion,
     }
     return Nanocrystal(
-        found.wavelength_nm,
-        found.centre_nm,
-        found.height,
-        found.fwhm_nm,
-        diameter,
-        YU_RANGE_NM[0] <= found.wavelength_nm <= YU_RANGE_NM[1],
-        number,
-        found.edge_nm,
-        size_dispersion,
-        sigma,
+        wavelength_nm=found.wavelength_nm,
+        band_center_nm=found.centre_nm,
+        height=found.height,
+        fwhm_nm=found.fwhm_nm,
+        diameter_nm=diameter,
+        diameter_in_range=sizing is not None and sizing.is_checked(found.wavelength_nm),
+        aggregation_number=number,
+        unit=material.unit,
+        edge_nm=found.edge_nm,
+        size_dispersion=size_dispersion,
+        sigma=sigma,
     )
 
 
@@ -217,7 +218,7 @@ class Accumulation:
 
 def accumulation(
     result: UvVisResult,
-    family: str = "CdSe-437",
+    family: str,
     *,
     full_conversion_height: float,
     threshold: float = ACCUMULATED_RATIO,
@@ -225,8 +226,9 @@ def accumulation(
 ) -> Accumulation:
     """Judge whether a family is accumulated.
 
-    ``ratio = height / (nanocrystal height + height of CdSe-465 + floor · full_conversion_height)``. The nanocrystal
-    height is the absorbance at their first maximum above the baseline and without the families.
+    ``ratio = height / (nanocrystal height + height of another family + floor · full_conversion_height)``. The
+    nanocrystal height is the absorbance at their first maximum above the baseline and without the families; which
+    family stands beside it, if any, the table says (`Family.denominator`).
 
     Raises
     ------
@@ -242,7 +244,7 @@ def accumulation(
             raise ValueError(f"{name} must be positive and finite, not {value!r}")
     band = result.family(family)
     crystal = result.nanocrystal
-    others = [other for other in result.families if other.family == "CdSe-465" and other.family != family]
+    others = [other for other in result.families if other.family == band.denominator]
     denominator = floor * full_conversion_height + (crystal.height if crystal else 0.0)
     variance = (crystal.sigma["height"] if crystal else 0.0) ** 2
     for other in others:

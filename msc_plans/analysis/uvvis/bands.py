@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from msc_plans.analysis.families import Family
 from msc_plans.analysis.uvvis.fit import Fit
 from msc_plans.analysis.uvvis.model import FWHM_PER_SIGMA, REST
+from msc_plans.families import Family, FamilyTable
 
 __all__ = ["BandShape", "FirstMaximum", "first_maximum", "measure_families"]
 
@@ -27,7 +27,8 @@ _PLACE_GAIN = 5.0
 By maximum likelihood on 1500 synthetic spectra (Student's t of 6 degrees of freedom) 4.5 to 5.3."""
 _HEIGHT_SHARE = 0.06
 """Share of the height that the split between baseline, families and the rest leaves open (1 σ)."""
-_READING_NM = (430.0, 715.0)
+_READ_FROM_NM, _READ_TO_NM = -10.0, 715.0
+"""Where readings lie: from so far beyond the shortest first maximum looked for, nm, to the end of the visible."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def covers(wavelength_nm: np.ndarray, family: Family) -> bool:
                 and near.max() > family.wavelength_nm + 0.3 * reach)  # fmt: skip
 
 
-def measure_families(fit: Fit, families: tuple[Family, ...]) -> list[BandShape]:
+def measure_families(fit: Fit, families: FamilyTable) -> list[BandShape]:
     """Measure each family's band: its shape on the fit, its σ from a joint linearised fit with everything else."""
     x = fit.binned.wavelength_nm
     shapes = [_shape(fit, number, family) for number, family in enumerate(families)]
@@ -131,7 +132,7 @@ def first_maximum(fit: Fit) -> FirstMaximum | None:
     bend is a sizeable part of the strongest bend; None where there is no bend beyond its uncertainty.
     """
     x = fit.binned.wavelength_nm
-    low, high = max(_READING_NM[0], float(x[0])), min(_READING_NM[1], float(x[-1]))
+    low, high = max(fit.model.first_nm + _READ_FROM_NM, float(x[0])), min(_READ_TO_NM, float(x[-1]))
     if high - low < 40.0:
         return None
     grid = np.arange(low - 30.0, high + 30.0, _FINE_NM)

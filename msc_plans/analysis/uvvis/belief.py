@@ -17,7 +17,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from msc_plans.analysis.families import Family
+from msc_plans.families import Family
 
 __all__ = ["FEATURES", "evidence", "height_sigma", "height_terms", "place_sigma_nm", "probability"]
 

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from msc_plans.analysis.families import Family
 from msc_plans.analysis.nonnegative import solve
 from msc_plans.analysis.uvvis.model import FREE_COLUMNS, REST, Dictionary, dictionary
 from msc_plans.analysis.uvvis.noise import Binned
+from msc_plans.families import Family, FamilyTable
 
 __all__ = ["PHOTOMETRIC", "Fit", "fit_spectrum"]
 
@@ -18,7 +18,8 @@ _SLOPE_PRIOR = 0.01
 """Drift across 200 nm that is expected, absorbance (1 σ): keeps slope from standing in for absorption."""
 _RIDGE = 1e-9
 _TOLERANCE = 0.02
-_NANOCRYSTALS_FROM_NM = 446.0
+_BEYOND_FIRST_NM = 6.0
+"""So far beyond the shortest first maximum looked for a column is one of nanocrystals, nm."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,18 @@ class Fit:
 
 
 @lru_cache(maxsize=8)
-def _columns(grid: bytes, families: tuple[Family, ...]) -> tuple[Dictionary, np.ndarray]:
+def _columns(grid: bytes, families: tuple[Family, ...], first_nm: float) -> tuple[Dictionary, np.ndarray]:
     """Model and its columns on a grid; spectra of one instrument share them."""
     x = np.frombuffer(grid)
     # The limits are rounded so that spectra which lost a pixel or two at the edge share their model.
-    model = dictionary(10.0 * np.floor(x[0] / 10.0), 10.0 * np.ceil(x[-1] / 10.0), families)
+    model = dictionary(10.0 * np.floor(x[0] / 10.0), 10.0 * np.ceil(x[-1] / 10.0), families, first_nm)
     return model, model.evaluate(x)
 
 
-def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
+def fit_spectrum(binned: Binned, families: FamilyTable) -> Fit:
     """Fit everything, then again without each family and without nanocrystals."""
     x, y = binned.wavelength_nm, binned.absorbance
-    model, columns = _columns(x.tobytes(), families)
+    model, columns = _columns(x.tobytes(), families.families, families.nanocrystals_from_nm)
     sigma = np.hypot(binned.sigma, PHOTOMETRIC * np.abs(y - np.min(y)))
     columns = columns / sigma[:, None]
     target = y / sigma
@@ -92,7 +93,8 @@ def fit_spectrum(binned: Binned, families: tuple[Family, ...]) -> Fit:
     freedom = max(5.0, len(y) - 0.6 * len(active))
     scale = max(1.0, chi2_full / freedom)
     gains = [(without(model.kind == k) - chi2_full) / scale for k in range(len(families))]
-    first = (model.kind == REST) & (model.centre_nm > _NANOCRYSTALS_FROM_NM) & ~(model.is_step & (model.sigma > 0.15))
+    red = model.centre_nm > model.first_nm + _BEYOND_FIRST_NM
+    first = (model.kind == REST) & red & ~(model.is_step & (model.sigma > 0.15))
     nanocrystal_gain = (without(first) - chi2_full) / scale
     inverse = np.linalg.pinv(gram[np.ix_(active, active)] + 1e-8 * np.eye(len(active)), hermitian=True)
     return Fit(

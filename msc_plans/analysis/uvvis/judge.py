@@ -7,18 +7,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.uvvis.absorbance import clean
 from msc_plans.analysis.uvvis.bands import BandShape, measure_families
 from msc_plans.analysis.uvvis.belief import evidence
 from msc_plans.analysis.uvvis.fit import Fit, fit_spectrum
 from msc_plans.analysis.uvvis.model import REST
 from msc_plans.analysis.uvvis.noise import bin_spectrum
+from msc_plans.families import FamilyTable, built_in_families
 
-__all__ = ["BIN_NM", "WINDOW_NM", "Standing", "fitted", "judge_spectrum", "standings"]
+__all__ = ["BIN_NM", "Standing", "fitted", "judge_spectrum", "standings"]
 
-WINDOW_NM: Final = (330.0, 750.0)
-"""Wavelengths that are looked at, nm, as far as a spectrum has them."""
 BIN_NM: Final = 2.0
 
 _FEWEST_BINS = 25
@@ -41,7 +39,7 @@ class Standing:
     """Height of the other families at the band's place at one and a half times their width."""
 
 
-def fitted(x: np.ndarray, y: np.ndarray, families: tuple[Family, ...]) -> tuple[Fit, list[BandShape]]:
+def fitted(x: np.ndarray, y: np.ndarray, families: FamilyTable) -> tuple[Fit, list[BandShape]]:
     """Fit a clean spectrum and measure each family's band.
 
     Raises
@@ -49,17 +47,17 @@ def fitted(x: np.ndarray, y: np.ndarray, families: tuple[Family, ...]) -> tuple[
     ValueError
         Fewer than 25 bins hold points.
     """
-    binned = bin_spectrum(x, y, window_nm=WINDOW_NM, width_nm=BIN_NM)
+    binned = bin_spectrum(x, y, window_nm=families.window, width_nm=BIN_NM)
     if len(binned.wavelength_nm) < _FEWEST_BINS:
         raise ValueError(
             f"only {len(binned.wavelength_nm)} bins of {BIN_NM:g} nm have finite absorbance between "
-            f"{WINDOW_NM[0]:g} and {WINDOW_NM[1]:g} nm; at least {_FEWEST_BINS} are needed"
+            f"{families.window[0]:g} and {families.window[1]:g} nm; at least {_FEWEST_BINS} are needed"
         )
     fit = fit_spectrum(binned, families)
     return fit, measure_families(fit, families)
 
 
-def standings(fit: Fit, families: tuple[Family, ...], shapes: list[BandShape]) -> list[Standing]:
+def standings(fit: Fit, families: FamilyTable, shapes: list[BandShape]) -> list[Standing]:
     """How each family's band stands, in the order of the families."""
     around = np.array([shape.wavelength_nm + shape.fwhm_nm * np.array([-1.0, 0.0, 1.0]) for shape in shapes])
     below = fit.curve(around.ravel(), REST).reshape(around.shape)
@@ -90,9 +88,13 @@ def _reach(band: BandShape, wavelength_nm: float) -> float:
 
 
 def judge_spectrum(
-    wavelength_nm: ArrayLike, absorbance: ArrayLike, *, families: tuple[Family, ...] = CDSE_FAMILIES
+    wavelength_nm: ArrayLike, absorbance: ArrayLike, *, families: FamilyTable | None = None
 ) -> dict[str, Standing]:
-    """How each family that the spectrum reaches stands, by name: what probability and σ are learnt from."""
+    """Return how each family that the spectrum reaches stands, by name: what probability and σ are learnt from.
+
+    Without `families` it is the built-in table.
+    """
+    families = built_in_families() if families is None else families
     fit, shapes = fitted(*clean(wavelength_nm, absorbance), families)
     rows = standings(fit, families, shapes)
     return {f.name: row for f, shape, row in zip(families, shapes, rows, strict=True) if shape.covered}

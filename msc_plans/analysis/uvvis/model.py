@@ -5,9 +5,9 @@ coefficients ≥ 0:
 
 * scattering ∝ λ⁻² and λ⁻⁴ (large scatterers and Rayleigh; anything between is nearly a sum of both);
 * rest: smooth steps in E (continua), broad Gaussians in E (higher transitions) and Gaussians in λ of many positions
-  and widths from 440 nm up (first transitions of nanocrystals). A sum of Gaussians with positive weights is any band
-  wider than the narrowest of them, whatever its shape: no line shape is assumed. The steeper a step the more it costs:
-  a continuum is as smooth as the spectrum allows, and does not stand in for a band;
+  and widths from where the table looks for nanocrystals on (CdSe: 440 nm; their first transitions). A sum of Gaussians
+  with positive weights is any band wider than the narrowest of them, whatever its shape: no line shape is assumed. The
+  steeper a step the more it costs: a continuum is as smooth as the spectrum allows, and does not stand in for a band;
 * each family: Gaussians, lopsided ones and ones with tails within its tolerance and of its widths, the only columns
   that narrow at that place.
 
@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numba import njit
 
-from msc_plans.analysis.families import Family
+from msc_plans.families import Family
 
 __all__ = ["BASELINE", "EV_NM", "FREE_COLUMNS", "FWHM_PER_SIGMA", "REST", "Dictionary", "dictionary"]
 
@@ -41,8 +41,10 @@ _ODD_SHAPE = 0.5
 _FAMILY_SHAPES = np.array([(0.0, 0.0), (0.0, 0.4), (0.2, 0.15), (-0.2, 0.15)])
 """Asymmetry and share of a Lorentzian of a family's columns: tails that no Gaussian has would pass for small bands."""
 _TRANSITION_FWHM_EV = 0.34
-_FIRST_NM = 440.0
-"""Shortest first maximum of nanocrystals that is considered."""
+_BROAD_FROM_NM = 50.0
+"""Broad transitions begin so far beyond the shortest first maximum of nanocrystals."""
+_NARROWEST_NM = ((0.0, 35.0, 50.0, 80.0, 280.0), (38.0, 34.0, 27.0, 16.0, 22.0))
+"""So far beyond the shortest first maximum an ensemble's first transition has at least this full width."""
 _STEP_COST_EV = 0.03
 _RED_END_EV = 1.35
 _SCATTERING_COST = 0.04
@@ -71,6 +73,8 @@ class Dictionary:
     """Share of a Lorentzian of the same half width in a band in λ."""
     oddity: np.ndarray
     """What a family's column costs for being far from the family's middle in position and width; else 0."""
+    first_nm: float
+    """Shortest first maximum of nanocrystals that is considered."""
 
     @cached_property
     def cost(self) -> np.ndarray:
@@ -134,8 +138,8 @@ def _fill(
 
 
 @lru_cache(maxsize=16)
-def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> Dictionary:
-    """Columns for spectra between two wavelengths, nm."""
+def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...], first_nm: float) -> Dictionary:
+    """Return columns for spectra between two wavelengths, with nanocrystals from a first maximum of `first_nm` on."""
     low, high = EV_NM / high_nm, EV_NM / low_nm
     kinds: list[np.ndarray] = [np.full(_BASELINE_COLUMNS, BASELINE)]
     shapes: list[np.ndarray] = [np.full(_BASELINE_COLUMNS, _STEP)]
@@ -153,13 +157,18 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         # No further to the red: the tail of a wide step and a negative offset would lift the first maximum.
         add(REST, _STEP, np.arange(_RED_END_EV + 4.0 * width, high + 2.5 * width, width), np.array(width))
     sigma = _TRANSITION_FWHM_EV / FWHM_PER_SIGMA
-    add(REST, _ENERGY, np.arange(max(low, EV_NM / 490.0), high + 2.0 * sigma, 0.6 * sigma), np.array(sigma))
+    add(
+        REST,
+        _ENERGY,
+        np.arange(max(low, EV_NM / (first_nm + _BROAD_FROM_NM)), high + 2.0 * sigma, 0.6 * sigma),
+        np.array(sigma),
+    )
     for factor in (1.0, 1.5, 2.25):
-        places = [_FIRST_NM]
+        places = [first_nm]
         while places[-1] < min(720.0, high_nm + 15.0):
-            places.append(places[-1] + 0.55 * factor * _narrowest_fwhm_nm(places[-1]) / FWHM_PER_SIGMA)
+            places.append(places[-1] + 0.55 * factor * _narrowest_fwhm_nm(places[-1] - first_nm) / FWHM_PER_SIGMA)
         centre = np.array(places)
-        width_nm = np.array([factor * _narrowest_fwhm_nm(place) / FWHM_PER_SIGMA for place in places])
+        width_nm = np.array([factor * _narrowest_fwhm_nm(place - first_nm) / FWHM_PER_SIGMA for place in places])
         add(REST, _WAVELENGTH, centre, width_nm)
     before = sum(map(len, kinds))
     asymmetries, lorentzes = [np.zeros(before)], [np.zeros(before)]
@@ -186,9 +195,10 @@ def dictionary(low_nm: float, high_nm: float, families: tuple[Family, ...]) -> D
         asymmetry=np.concatenate(asymmetries),
         lorentz=np.concatenate(lorentzes),
         oddity=np.concatenate([costs_nothing, *oddities]),
+        first_nm=first_nm,
     )
 
 
-def _narrowest_fwhm_nm(centre_nm: float) -> float:
-    """Narrowest first transition of a nanocrystal ensemble that is considered, nm."""
-    return float(np.interp(centre_nm, [440.0, 475.0, 490.0, 520.0, 720.0], [38.0, 34.0, 27.0, 16.0, 22.0]))
+def _narrowest_fwhm_nm(beyond_first_nm: float) -> float:
+    """Return the narrowest first transition of a nanocrystal ensemble that is considered, nm."""
+    return float(np.interp(beyond_first_nm, *_NARROWEST_NM))

@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["FamilyBand", "Nanocrystal", "UvVisResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FamilyBand:
     """One family in one spectrum, there or not.
 
@@ -28,16 +28,19 @@ class FamilyBand:
     area_nm: float
     """Absorbance times nm."""
     concentration_mol_l: float
-    """Of clusters, by Yu's extinction for the family's diameter: an extrapolation for clusters."""
+    """Of clusters, by the table's extinction; NaN where it gives none. That of nanocrystals of the same diameter is an
+    extrapolation for clusters."""
     sigma: dict[str, float] = field(repr=False)
     """σ of ``wavelength_nm``, ``fwhm_nm``, ``height``, ``area_nm`` and ``concentration_mol_l``; that of the extinction
     is not in it."""
     extinction_l_mol_cm: float = math.nan
     """Molar extinction by which the concentration was found, L mol⁻¹ cm⁻¹."""
     extinction_source: str = ""
+    denominator: str = ""
+    """Family whose height stands in the denominator of the ratio, beside the nanocrystals'; empty: none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Nanocrystal:
     """The regular nanocrystals of a spectrum."""
 
@@ -51,9 +54,12 @@ class Nanocrystal:
     fwhm_nm: float
     """Of the first transition's band, from its inflection points."""
     diameter_nm: float
+    """By the material's sizing curve; NaN, as what follows from it, where the table gives none."""
     diameter_in_range: bool
     """Whether `wavelength_nm` lies where the sizing curve was checked."""
     aggregation_number: float
+    unit: str
+    """What `aggregation_number` counts, such as CdSe units."""
     edge_nm: float
     """Steepest descent on the red side: what some call the first maximum of a weak shoulder."""
     size_dispersion: float
@@ -62,7 +68,7 @@ class Nanocrystal:
     sigma: dict[str, float] = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UvVisResult:
     """What one spectrum says."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO, FLOOR
-from msc_plans.analysis.sizing import aggregation_number, yu_diameter_nm, yu_slope_nm_per_nm
+from msc_plans.families import SizingCurve, built_in_families
 from msc_plans.paper.claims.check import CONFIDENCE, Check, trend
 from msc_plans.paper.claims.record import Record, Records
 
@@ -270,11 +270,17 @@ def k_shift(records: Records) -> list[Check]:
     ]
 
 
+def sizing_curve() -> SizingCurve:
+    """Return the paper's sizing curve, CdSe's."""
+    return built_in_families().material.known_sizing("the paper's diameters")
+
+
 def _diameter(what: str, place: Check, low: float, high: float) -> Check:
     if not math.isfinite(place.value):
         return Check(what, math.nan, math.nan, low, high, "nm", place.uids, place.note)
-    sigma = abs(yu_slope_nm_per_nm(place.value)) * place.sigma
-    return Check(what, yu_diameter_nm(place.value), sigma, low, high, "nm", place.uids)
+    curve = sizing_curve()
+    sigma = abs(curve.slope(place.value)) * place.sigma
+    return Check(what, curve.diameter_nm(place.value), sigma, low, high, "nm", place.uids)
 
 
 def k_final(records: Records) -> list[Check]:
@@ -339,9 +345,9 @@ def f4_sizes(records: Records) -> list[Check]:
     for family in filter(best.__contains__, FAMILY_NM):
         name, record = best[family]
         nm = FAMILY_NM[family]
-        size = yu_diameter_nm(nm)
+        size = sizing_curve().diameter_nm(nm)
         place = _value(record, f"{family}_wavelength_nm", f"{family} maximum in {name}", nm - 3.0, nm + 3.0, "nm")
-        units = aggregation_number(yu_diameter_nm(place.value))
+        units = built_in_families().material.aggregation_number(sizing_curve().diameter_nm(place.value))
         checks += [
             place,
             _diameter(f"{family} diameter in {name} ({units:.0f} units)", place, size - 0.05, size + 0.05),

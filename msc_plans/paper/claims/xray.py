@@ -8,9 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from msc_plans.analysis.sizing import yu_diameter_nm, yu_slope_nm_per_nm
 from msc_plans.paper.claims.check import Check
-from msc_plans.paper.claims.optical import FAMILY_NM, best_fractions
+from msc_plans.paper.claims.optical import FAMILY_NM, best_fractions, sizing_curve
 from msc_plans.paper.claims.record import Record, Records
 
 __all__ = ["FIGURE_2", "curve_of", "f2_steps", "f3_lamellae", "f3_origin", "peak_height", "sizes", "x_agree"]
@@ -207,8 +206,8 @@ def sizes(records: Records) -> dict[str, tuple[Check, Check]]:
         if family in best:
             record = best[family][1]
             nm, sigma = (record.number("uvvis", f"{family}_wavelength_nm{end}") for end in ("", "_sigma"))
-            size = yu_diameter_nm(nm) if math.isfinite(nm) else math.nan
-            slope = abs(yu_slope_nm_per_nm(nm)) if math.isfinite(nm) else math.nan
+            size = sizing_curve().diameter_nm(nm) if math.isfinite(nm) else math.nan
+            slope = abs(sizing_curve().slope(nm)) if math.isfinite(nm) else math.nan
             by_uvvis = Check(
                 f"{what} by UV-vis", size, slope * sigma, optical - 0.03, optical + 0.03, "nm", (record.uid,)
             )

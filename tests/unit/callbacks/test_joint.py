@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.joint import JointCallback
 from msc_plans.callbacks.live import LiveAnalysis
 from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
+from msc_plans.families import built_in_families
 from msc_plans.protocols import AnalysisFailedError
 from tests.unit.callbacks.raw_runs import CONDITION, WAVELENGTH_NM, Station, analyses, dispersion, frame_of
 from tests.unit.callbacks.test_uvvis import raw_run
@@ -24,7 +24,11 @@ def published():
 def parts(published):
     listeners = [lambda *item: published.append(item)]
     joint = JointCallback(0.1, listeners)
-    settings = UvVisSettings("spec", path_length_cm=0.1, full_conversion_height=full_conversion_height(0.02, 0.1))
+    settings = UvVisSettings(
+        "spec",
+        path_length_cm=0.1,
+        full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
+    )
     uvvis = UvVisCallback(settings, listeners, [joint.take])
     return uvvis, SaxsCallback(SaxsSettings("saxs", points=150), listeners, [joint.take]), joint
 

@@ -4,9 +4,9 @@ import event_model
 import numpy as np
 import pytest
 
-from msc_plans.analysis.sizing import full_conversion_height
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
+from msc_plans.families import built_in_families
 from msc_plans.protocols import AnalysisFailedError
 
 CONDITION = {"nucleation_temperature": 280.0, "growth_temperature": 280.0, "residence_time": 14.0}
@@ -55,7 +55,11 @@ def published():
 
 @pytest.fixture
 def callback(published):
-    settings = UvVisSettings("spec", path_length_cm=0.1, full_conversion_height=full_conversion_height(0.02, 0.1))
+    settings = UvVisSettings(
+        "spec",
+        path_length_cm=0.1,
+        full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
+    )
     return UvVisCallback(settings, [lambda *item: published.append(item)])
 
 

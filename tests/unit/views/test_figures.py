@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from msc_plans.analysis.lamellae.result import LamellaeResult, Peak
 from msc_plans.analysis.saxs.result import FamilyShare, SaxsResult
 from msc_plans.analysis.uvvis.result import FamilyBand, Nanocrystal, UvVisResult
+from msc_plans.families import built_in_families
 from msc_plans.views.lamellae import draw_lamellae
 from msc_plans.views.scattering import draw_curve, draw_sizes
 from msc_plans.views.spectrum import draw_spectrum
@@ -22,7 +23,10 @@ def gaussian(x, at, width):
 
 
 def band(name, at, *, detected):
-    return FamilyBand(name, detected, 0.99 if detected else 0.01, at, 20.0, 0.1, 2.0, 1e-5, {})
+    return FamilyBand(
+        family=name, detected=detected, probability=0.99 if detected else 0.01, wavelength_nm=at, fwhm_nm=20.0,
+        height=0.1, area_nm=2.0, concentration_mol_l=1e-5, sigma={},
+    )  # fmt: skip
 
 
 def spectrum(*detected, crystal=True):
@@ -33,10 +37,14 @@ def spectrum(*detected, crystal=True):
     )
     families = tuple(band(f"CdSe-{at}", at + 0.3, detected=at in detected) for at in (403, 437, 465))
     fit = rest + sum(0.1 * gaussian(WAVELENGTH, at, 8.0) for at in detected)
-    found = Nanocrystal(527.2, 527.0, 0.1, 30.0, 2.65, True, 175.0, 540.0, size_dispersion=0.05, sigma={})
+    found = Nanocrystal(
+        wavelength_nm=527.2, band_center_nm=527.0, height=0.1, fwhm_nm=30.0, diameter_nm=2.65, diameter_in_range=True,
+        aggregation_number=175.0, unit="CdSe units", edge_nm=540.0, size_dispersion=0.05, sigma={},
+    )  # fmt: skip
     return UvVisResult(
-        families, found if crystal else None, 1e-3, 1.0, WAVELENGTH, fit, fit, rest, np.full_like(WAVELENGTH, 0.02)
-    )
+        families=families, nanocrystal=found if crystal else None, noise=1e-3, optical_density_nm=1.0,
+        wavelength_nm=WAVELENGTH, absorbance=fit, fit=fit, rest=rest, baseline=np.full_like(WAVELENGTH, 0.02),
+    )  # fmt: skip
 
 
 def scattering(**changes):
@@ -48,6 +56,7 @@ def scattering(**changes):
         volume_fraction=1.5e-3, volume_fraction_sigma=1e-5, verdict="quantized", chi2_reduced=1.03, method="inversion",
         radius_nm=radius, volume_weighted=density, volume_weighted_sigma=0.1 * density, q_inv_nm=Q, intensity=fit,
         intensity_sigma=0.01 * fit, fit=fit, background=np.full_like(Q, 0.05),
+        table_radii_nm={family.name: family.radius_nm for family in built_in_families()},
     )  # fmt: skip
     return replace(result, **changes)
 

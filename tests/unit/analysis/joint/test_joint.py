@@ -1,18 +1,21 @@
 """Both signals made here from one sample: curves summed sphere by sphere, heights by Yu's extinction."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
 from msc_plans.analysis.joint.analyse import combine, outcome
 from msc_plans.analysis.joint.truncated import truncate
-from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2, analyse
+from msc_plans.analysis.saxs.analyse import analyse
 from msc_plans.analysis.uvvis.result import FamilyBand, Nanocrystal, UvVisResult
+from msc_plans.families import Family, built_in_families
 
 Q = np.linspace(0.6, 5.0, 120)
+CDSE = built_in_families()
+CONTRAST_INV_CM2 = CDSE.material.contrast_inv_cm2
 AVOGADRO = 6.02214076e23
 PATH_CM = 0.1
 NOISE = 0.002
@@ -36,10 +39,10 @@ def population(mean, width):
 
 def scattered(amounts, crystals, rng, scale=1.0, absolute=True):
     clean = 0.02 + 1e-3 * (Q / 0.6) ** -3.0
-    parts = [(amounts.get(f.name, 0.0), f.radius_nm, 0.05) for f in CDSE_FAMILIES] + ([crystals] if crystals else [])
+    parts = [(amounts.get(f.name, 0.0), f.radius_nm, 0.05) for f in CDSE] + ([crystals] if crystals else [])
     for fraction, radius, width in parts:
         if fraction:
-            clean = clean + scale * fraction * CDSE_CONTRAST_INV_CM2**2 * 1e-21 * population(radius, width)
+            clean = clean + scale * fraction * CONTRAST_INV_CM2**2 * 1e-21 * population(radius, width)
     unit = 1.0 if absolute else 37.0
     sigma = 0.01 * clean
     return analyse(Q, unit * (clean + sigma * rng.normal(size=len(Q))), unit * sigma, absolute=absolute)
@@ -47,7 +50,7 @@ def scattered(amounts, crystals, rng, scale=1.0, absolute=True):
 
 def absorbed(amounts, crystals, rng, extinction=1.0, species=0.0, sizing=0.0, reach=True):
     bands = []
-    for family in CDSE_FAMILIES:
+    for family in CDSE:
         factor = per_fraction(family.radius_nm, family.diameter_nm) * extinction * math.exp(species * rng.normal())
         height = max(amounts.get(family.name, 0.0) * factor + NOISE * rng.normal(), 0.0) if reach else 0.0
         to_mol = 1 / (family.extinction_l_mol_cm * PATH_CM)
@@ -56,8 +59,9 @@ def absorbed(amounts, crystals, rng, extinction=1.0, species=0.0, sizing=0.0, re
         sigma = {"height": noise, "concentration_mol_l": noise * to_mol}
         bands.append(
             FamilyBand(
-                family.name, seen, float(seen), family.wavelength_nm, 20.0, height, 20 * height, height * to_mol, sigma,
-                family.extinction_l_mol_cm, family.source,
+                family=family.name, detected=seen, probability=float(seen), wavelength_nm=family.wavelength_nm,
+                fwhm_nm=20.0, height=height, area_nm=20 * height, concentration_mol_l=height * to_mol, sigma=sigma,
+                extinction_l_mol_cm=family.extinction_l_mol_cm, extinction_source=family.source,
             )
         )  # fmt: skip
     crystal = None
@@ -66,10 +70,17 @@ def absorbed(amounts, crystals, rng, extinction=1.0, species=0.0, sizing=0.0, re
         height = fraction * per_fraction(radius, 2 * radius) * extinction + NOISE * rng.normal()
         diameter = 2 * radius * math.exp(sizing * rng.normal())
         sigma = {"height": NOISE, "diameter_nm": 0.02 * diameter}
-        crystal = Nanocrystal(520.0, 520.0, height, 30.0, diameter, True, 100.0, 530.0, 0.1, sigma)
+        crystal = Nanocrystal(
+            wavelength_nm=520.0, band_center_nm=520.0, height=height, fwhm_nm=30.0, diameter_nm=diameter,
+            diameter_in_range=True, aggregation_number=100.0, unit="CdSe units", edge_nm=530.0, size_dispersion=0.1,
+            sigma=sigma,
+        )  # fmt: skip
     none = np.zeros(0)
     limit = NOISE if crystal else 5 * NOISE
-    return UvVisResult(tuple(bands), crystal, 1e-3, 1.0, none, none, none, none, none, 1.0, limit)
+    return UvVisResult(
+        families=tuple(bands), nanocrystal=crystal, noise=1e-3, optical_density_nm=1.0, wavelength_nm=none,
+        absorbance=none, fit=none, rest=none, baseline=none, misfit=1.0, nanocrystal_height_sigma=limit,
+    )  # fmt: skip
 
 
 @cache
@@ -112,7 +123,7 @@ def test_amounts_of_one_sample(name):
 def test_intervals_cover_and_true_samples_agree():
     rng = np.random.default_rng(5)
     covered, agreed, pulls = [], [], []
-    names = [family.name for family in CDSE_FAMILIES]
+    names = [family.name for family in CDSE]
     for trial in range(24):
         amounts = {str(name): 10 ** rng.uniform(-4, -3) for name in rng.choice(names, 1 + trial % 2, replace=False)}
         crystals = (10 ** rng.uniform(-4, -3), rng.uniform(1.25, 2.2), rng.uniform(0.06, 0.2)) if trial % 3 else None
@@ -228,7 +239,7 @@ def test_a_path_that_cannot_be_told_is_asked_for():
 
 
 def test_another_table_than_the_spectrum_was_searched_for():
-    table = (*CDSE_FAMILIES, Family("CdSe-480", 480.0, 2.2, radius_nm=1.1))
+    table = replace(CDSE, families=(*CDSE, Family("CdSe-480", 480.0, 2.2, radius_nm=1.1)))
     result = combine(spectrum("two families"), curve("two families"), families=table)
     assert math.isnan(result.of("CdSe-480").uvvis_volume_fraction)
     assert result.agree

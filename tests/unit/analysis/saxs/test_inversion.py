@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2, analyse
+from msc_plans.analysis.saxs.analyse import analyse
 from msc_plans.analysis.saxs.inversion import invert
 from msc_plans.analysis.saxs.noise import prepare, variance_model
 from msc_plans.analysis.saxs.populations import Basis, weigh
+from msc_plans.families import built_in_families
 
 Q = np.linspace(0.05, 5.0, 250)
+CONTRAST_INV_CM2 = built_in_families().material.contrast_inv_cm2
 
 
 def spheres(radius_nm):
@@ -18,7 +20,7 @@ def spheres(radius_nm):
 
 def curve(radius, share, noise, seed=1):
     share = share / share.sum()
-    clean = 1e-3 * CDSE_CONTRAST_INV_CM2**2 * 1e-21 * (spheres(radius) @ share) + 0.02
+    clean = 1e-3 * CONTRAST_INV_CM2**2 * 1e-21 * (spheres(radius) @ share) + 0.02
     sigma = noise * clean
     mean = share @ radius
     return (Q, clean + sigma * np.random.default_rng(seed).normal(size=len(Q)), sigma), mean

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from msc_plans.analysis.families import Family
-from msc_plans.analysis.saxs.analyse import CDSE_CONTRAST_INV_CM2, analyse, fit_families, two_modes
+from msc_plans.analysis.saxs.analyse import analyse, fit_families, two_modes
+from msc_plans.families import Family, FamilyTable, built_in_families
 
 Q = np.linspace(0.1, 5.0, 200)
+CONTRAST_INV_CM2 = built_in_families().material.contrast_inv_cm2
 
 
 def spheres(q, radius_nm):
@@ -21,7 +22,7 @@ def population(q, mean, width, fraction=1e-3):
     """cm⁻¹; Gaussian by volume."""
     radius = mean * (1 + width * np.linspace(-4.5, 4.5, 301))
     share = np.exp(-0.5 * ((radius / mean - 1) / width) ** 2)
-    return fraction * CDSE_CONTRAST_INV_CM2**2 * 1e-21 * (spheres(q, radius) @ share) / share.sum()
+    return fraction * CONTRAST_INV_CM2**2 * 1e-21 * (spheres(q, radius) @ share) / share.sum()
 
 
 def curve(*populations, q=Q, background=0.02, upturn=0.01, power=3.0, noise=0.01, seed=1):
@@ -116,8 +117,8 @@ def test_between_two_families_is_not_resolved():
 
 
 def test_without_a_table_nothing_is_quantized():
-    assert analyse(*curve((0.94, 0.05), noise=0.005), families=()).verdict == "continuous"
-    table = (Family("A", 500.0, 3.0, radius_nm=1.5),)
+    assert analyse(*curve((0.94, 0.05), noise=0.005), families=FamilyTable(())).verdict == "continuous"
+    table = FamilyTable((Family("A", 500.0, 3.0, radius_nm=1.5),))
     assert analyse(*curve((1.5, 0.05), noise=0.005), families=table).verdict == "quantized"
 
 

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msc_plans.analysis.families import CDSE_FAMILIES, Family
-from msc_plans.analysis.sizing import extinction_l_mol_cm, yu_diameter_nm
 from msc_plans.analysis.uvvis.analyse import absorbance, accumulation, analyse, outcome
+from msc_plans.families import Family, FamilyTable, built_in_families
+
+CDSE = built_in_families()
+SIZING = CDSE.material.known_sizing("these tests")
+EXTINCTION = CDSE.material.known_extinction("these tests")
 
 GRID = np.arange(320.0, 800.0, 0.8)
 NOISE = 5e-4
@@ -43,7 +46,7 @@ def found(result):
     return {family.family for family in result.families if family.detected}
 
 
-@pytest.mark.parametrize("family", CDSE_FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", CDSE.families, ids=lambda family: family.name)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_single_family_is_recovered_within_its_uncertainty(family, seed):
     truth = family.wavelength_nm + 0.8
@@ -55,7 +58,7 @@ def test_a_single_family_is_recovered_within_its_uncertainty(family, seed):
     assert abs(one.height - 0.05) < 3 * one.sigma["height"] < 0.03
     assert abs(one.fwhm_nm - 18.0) < 4.0
     assert one.area_nm == pytest.approx(1.0645 * 18 * 0.05, rel=0.3)
-    assert one.concentration_mol_l == pytest.approx(one.height / extinction_l_mol_cm(family.diameter_nm) / 0.1)
+    assert one.concentration_mol_l == pytest.approx(one.height / EXTINCTION.l_mol_cm(family.diameter_nm) / 0.1)
 
 
 @pytest.mark.parametrize("centre_nm", [492.0, 527.0, 572.0, 640.0])
@@ -68,7 +71,7 @@ def test_nanocrystals_alone(centre_nm):
     assert crystal.band_center_nm == pytest.approx(centre_nm, abs=4.0)
     true_height = float(np.interp(crystal.wavelength_nm, GRID, nanocrystals(GRID, centre_nm, 0.1)))
     assert abs(crystal.height - true_height) < 3 * crystal.sigma["height"]
-    assert crystal.diameter_nm == pytest.approx(yu_diameter_nm(crystal.wavelength_nm))
+    assert crystal.diameter_nm == pytest.approx(SIZING.diameter_nm(crystal.wavelength_nm))
     assert crystal.diameter_in_range
     assert crystal.wavelength_nm < crystal.edge_nm < crystal.wavelength_nm + 25
 
@@ -179,7 +182,7 @@ def test_concentration_follows_the_path():
 
 
 def test_families_may_be_others():
-    table = (Family("CdS-350", 350.0, 2.0), Family("mine", 425.0, 1.7))
+    table = FamilyTable((Family("CdS-350", 350.0, 2.0), Family("mine", 425.0, 1.7)))
     result = analyse(GRID, measured(cluster(GRID, 425.0, 0.05)), families=table)
     assert found(result) == {"mine"}
     with pytest.raises(ValueError, match="no family 'CdSe-437'"):
@@ -190,7 +193,7 @@ def test_families_may_be_others():
 def test_accumulation(height, verdict):
     y = nanocrystals(GRID, 527.0, 0.1) + cluster(GRID, 437.0, height)
     result = analyse(GRID, measured(y))
-    judged = accumulation(result, full_conversion_height=0.4)
+    judged = accumulation(result, "CdSe-437", full_conversion_height=0.4)
     assert judged.verdict == verdict
     assert judged.ratio == pytest.approx(height / (0.1 + 0.008), abs=0.25)
     record = outcome(result, full_conversion_height=0.4)
@@ -210,7 +213,7 @@ def test_the_record_is_flat_and_complete():
         "ratio",
         "ratio_sigma",
     ]
-    assert {f"{family.name}_{key}" for family in CDSE_FAMILIES for key in keys} < set(record)
+    assert {f"{family.name}_{key}" for family in CDSE for key in keys} < set(record)
     assert all(isinstance(value, float) for value in record.values())
     assert {"nc_wavelength_nm", "nc_height", "nc_height_sigma", "optical_density_nm", "noise"} < set(record)
 
@@ -218,7 +221,7 @@ def test_the_record_is_flat_and_complete():
 def test_accumulation_refuses_nonsense():
     result = analyse(GRID, measured(np.zeros_like(GRID)))
     with pytest.raises(ValueError, match="full_conversion_height must be positive"):
-        accumulation(result, full_conversion_height=0.0)
+        accumulation(result, "CdSe-437", full_conversion_height=0.0)
     with pytest.raises(ValueError, match="no family 'x'"):
         accumulation(result, "x", full_conversion_height=0.4)
 
