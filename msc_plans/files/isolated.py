@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import struct
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 from msc_plans.files.errors import ReadError
 from msc_plans.files.table import Table
+from msc_plans.processes import Child
 
 __all__ = ["ANSWER", "close", "is_hdf5", "read_isolated"]
 
@@ -32,7 +32,7 @@ _SECONDS = 60.0
 _DO = "copy it again from where it was measured, or open it in the instrument's own program and export it anew"
 
 _lock = threading.Lock()
-_server: subprocess.Popen[bytes] | None = None
+_server: Child | None = None
 
 
 def is_hdf5(path: Path) -> bool:
@@ -107,8 +107,6 @@ def _ask(request: bytes) -> tuple[int, bytes]:
 
 def _asked_once(request: bytes) -> tuple[int, bytes]:
     server = _started()
-    assert server.stdin
-    assert server.stdout
     try:
         server.stdin.write(request)
         code, size = ANSWER.unpack(_exactly(server.stdout, ANSWER.size))
@@ -128,30 +126,26 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return bytes(found)
 
 
-def _started() -> subprocess.Popen[bytes]:
+def _started() -> Child:
     global _server
     if _server is None:
         # modules of the parent's, but none from the folder of the files: -P, and no "" (which means just that)
         modules = [*filter(None, sys.path), str(Path(__file__).parents[2])]
-        _server = subprocess.Popen(
+        _server = Child(
+            "the process that reads HDF5 files",
             [sys.executable, "-P", "-c", _SERVE, *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,  # nothing that a forked child would write once more
-            process_group=0,  # Ctrl-C is the parent's, and the fork ends with its server
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a process that forks must have one thread
+            environment={"OPENBLAS_NUM_THREADS": "1"},  # a process that forks must have one thread
+            pipes=True,
+            buffering=0,
         )
     return _server
 
 
 def _end() -> None:
     global _server
-    if _server is None:
-        return
-    if _server.poll() is None:
-        os.killpg(_server.pid, signal.SIGKILL)
-    with _server:  # closes its pipes and waits
-        _server = None
+    server, _server = _server, None
+    if server is not None:
+        server.end(by=signal.SIGKILL)
 
 
 def close() -> None:
@@ -164,10 +158,9 @@ def _forget() -> None:
     """In a forked child: the server is the parent's, and the lock may be held for ever."""
     global _lock, _server
     _lock = threading.Lock()
-    if _server is not None:
-        _server.returncode = 0  # nothing to wait for
-        with _server:
-            _server = None
+    server, _server = _server, None
+    if server is not None:
+        server.disown()
 
 
 atexit.register(close)

@@ -2,18 +2,14 @@
 
 import argparse
 import gc
-import http.client
 import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from msc_plans.processes import Child, ChildError, end_with_parent
 from msc_plans.queue.http_access import AccessError, people_of, prepare_keys, write_database
 
 __all__ = ["HttpServer", "HttpServerError", "close_open_doors", "read_config", "serve"]
@@ -30,7 +26,7 @@ _CLOSED = {
 _GUARDED = {"/api/plans/existing": "read:resources", "/whoami": "read:status"}
 
 
-class HttpServerError(RuntimeError):
+class HttpServerError(ChildError):
     """The HTTP server ended, or did not answer, at its start."""
 
 
@@ -66,31 +62,22 @@ class HttpServer:
         prepare_keys(self.keys, people_of(read_config(people)))
         self._listener = listen(port)
         self.uri = f"http://{_HOST}:{self._listener.getsockname()[1]}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Self:
         descriptor = self._listener.fileno()
-        with self._listener, self._log.open("ab") as log:
-            command = [
-                sys.executable,
-                "-m",
-                __name__,
-                *self._arguments,
-                "--inherited",
-                str(descriptor),
-                str(os.getpid()),
-            ]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[descriptor],
-                env=os.environ | self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the queue, which ends this one last
+        inherited = ["--inherited", str(descriptor), str(os.getpid())]
+        with self._listener:
+            self._child = Child(
+                "the HTTP server",
+                [sys.executable, "-m", __name__, *self._arguments, *inherited],
+                log=self._log,
+                environment=self._environment,
+                descriptors=[descriptor],
+                error=HttpServerError,
             )
         try:
-            self._wait_until_it_answers()
+            self._child.wait_for_http(self.uri.removeprefix("http://"), "/openapi.json", _ANSWERS_WITHIN_S)
         except BaseException:
             self.stop()
             raise
@@ -101,32 +88,11 @@ class HttpServer:
     ) -> None:
         self.stop()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """End it: SIGTERM, then SIGKILL; idempotent."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def _wait_until_it_answers(self) -> None:
-        # The socket listens already: the request waits in its backlog until the server takes it.
-        connection = http.client.HTTPConnection(self.uri.removeprefix("http://"), timeout=_ANSWERS_WITHIN_S)
-        try:
-            connection.request("GET", "/openapi.json")
-            why = f"answers with HTTP status {status}" if (status := connection.getresponse().status) != 200 else ""
-        except TimeoutError:
-            why = f"did not answer within {_ANSWERS_WITHIN_S:g} s"
-        except (OSError, http.client.HTTPException) as error:
-            why = f"ended at its start ({error})"
-        finally:
-            connection.close()
-        if why:
-            raise HttpServerError(f"the HTTP server {why}; see {self._log}")
+    def stop(self) -> None:
+        """End it; stopping twice does nothing."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -185,14 +151,6 @@ def serve(people: Path, folder: Path, listener: socket.socket) -> None:
     server.run(sockets=[listener])
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.3)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(5.0)
-    os._exit(1)
-
-
 def main() -> None:
     """Read the command line of the child and serve."""
     parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description=__doc__)
@@ -201,7 +159,7 @@ def main() -> None:
     parser.add_argument("--inherited", type=int, nargs=2, required=True, metavar=("SOCKET", "PARENT"))
     options = parser.parse_args()
     descriptor, parent = options.inherited
-    threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+    end_with_parent(parent)
     serve(options.people, options.folder, socket.socket(fileno=descriptor))
 
 

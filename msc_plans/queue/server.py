@@ -1,8 +1,5 @@
 """Redis and RE Manager as children of a process that looks after them."""
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +10,7 @@ from typing import Any, Self
 
 import psutil
 
+from msc_plans.processes import Child, ChildError
 from msc_plans.queue.client import Manager, ManagerError, NoManagerError
 from msc_plans.session.simulator import free_port
 
@@ -27,7 +25,7 @@ _OPENS_WITHIN_S = 180.0
 _SAFE_WITHIN_S = 1800.0
 
 
-class QueueServerError(RuntimeError):
+class QueueServerError(ChildError):
     """Redis or the RE Manager ended, or did not answer; the message says which, and where its log is."""
 
 
@@ -57,7 +55,7 @@ class QueueServer:
         self.info_address = f"tcp://{LOOPBACK}:{free_port()}"
         self.folder = store.resolve()
         self._redis_addr = redis_addr
-        self._redis: subprocess.Popen[bytes] | None = None
+        self._redis: Child | None = None
         self._redis_command: list[str] = []
         self._missed_since: float | None = None
         self._stack = ExitStack()
@@ -72,11 +70,9 @@ class QueueServer:
             # the lists are a file under version control: they are kept current by a test, not by every start
             command += ["--update-existing-plans-devices", "NEVER", "--device-max-depth", "1"]
             command += ["--zmq-publish-console", "ON"]
-            process = self._keeper = self._start("queue", command, stack)
+            self._keeper = self._start("queue", "the RE Manager", command, stack)
             stack.callback(self.manager.close)
-            self._until(
-                lambda: bool(self.manager.status()), _ANSWERS_WITHIN_S, "the RE Manager does not answer", process
-            )
+            self._keeper.wait_until(lambda: bool(self.manager.status()), _ANSWERS_WITHIN_S, "does not answer")
             self._stack = stack.pop_all()
         return self
 
@@ -129,9 +125,10 @@ class QueueServer:
         the RE Manager takes no notice (for one that is being opened it would wait for ever), is given up: what ran is
         first in the queue again, and the queue waits.
         """
-        if self._redis is not None and self._redis.poll() is not None:
+        if self._redis is not None and not self._redis.running:
             code = self._redis.returncode
-            self._redis = self._start("redis", self._redis_command, self._stack)
+            self._redis.end()
+            self._redis = self._start("redis", "Redis", self._redis_command, self._stack)
             # what it asked of Redis meanwhile has failed, and it may wait for ever
             self._renew_manager()
             print(f"Redis has ended (code {code}); it was started again, and the RE Manager, too.", flush=True)
@@ -183,35 +180,23 @@ class QueueServer:
         for dangerous in ("CONFIG", "DEBUG", "MODULE", "REPLICAOF", "SLAVEOF"):
             command += ["--rename-command", dangerous, ""]
         self._redis_command = command
-        process = self._redis = self._start("redis", command, stack)
+        self._redis = self._start("redis", "Redis", command, stack)
         with redis.Redis(port=port) as client:
-            self._until(lambda: _answers(client), _ANSWERS_WITHIN_S, "Redis does not answer", process)
+            self._redis.wait_until(lambda: _answers(client), _ANSWERS_WITHIN_S, "does not answer")
         return f"127.0.0.1:{port}"
 
-    def _start(self, name: str, command: list[str], stack: ExitStack) -> "subprocess.Popen[bytes]":
-        with self._log(name).open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # or Ctrl-C would end them before the reactor is safe
-            )
-        stack.callback(_end_group, process)
-        return process
+    def _start(self, name: str, what: str, command: list[str], stack: ExitStack) -> Child:
+        # not reached by Ctrl-C, which would end it before the reactor is safe
+        child = Child(what, command, log=self._log(name), error=QueueServerError)
+        stack.callback(child.end)
+        return child
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def _until(
-        self, true: Callable[[], bool], timeout_s: float, what: str, process: "subprocess.Popen[bytes] | None" = None
-    ) -> None:
+    def _until(self, true: Callable[[], bool], timeout_s: float, what: str) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
-            if process is not None and process.poll() is not None:
-                raise QueueServerError(
-                    f"{what}: it ended with code {process.returncode}; see the logs in {self.folder}"
-                )
             if time.monotonic() > deadline:
                 raise QueueServerError(f"{what} within {timeout_s:g} s; see the logs in {self.folder}")
             time.sleep(_POLL_S)
@@ -228,13 +213,3 @@ def _answers(client: Any) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
-
-
-def _end_group(process: "subprocess.Popen[bytes]", timeout_s: float = 10.0) -> None:
-    """End a child and all that it has started: SIGTERM, then SIGKILL."""
-    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout_s)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -3,21 +3,18 @@
 import os
 import random
 import socket
-import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msc_plans.processes import Child, ChildError
+
 __all__ = ["Simulator", "SimulatorError", "free_port", "use_loopback"]
 
 
-_POLL_S = 0.05
-
-
-class SimulatorError(RuntimeError):
+class SimulatorError(ChildError):
     """The simulated reactor ended, or did not answer, at its start."""
 
 
@@ -80,7 +77,7 @@ class Simulator:
             *(["--data-root", str(data_root)] if data_root else []),
             *([] if keep else ["--end-with-parent", str(os.getpid())]),
         ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,25 +87,16 @@ class Simulator:
     @property
     def pid(self) -> int:
         """Process id of the running simulator."""
-        if self._process is None:
+        if self._child is None:
             raise SimulatorError("the simulated reactor has not been started")
-        return self._process.pid
+        return self._child.pid
 
     def launch(self) -> Self:
         """Start the process; :meth:`wait_ready` waits for it."""
-        log = self._log.open("ab") if self._log else None
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ioc_sim", *self._arguments],
-                env={**os.environ, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log or subprocess.DEVNULL,
-                stderr=log or subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        finally:
-            if log:
-                log.close()
+        command = [sys.executable, "-m", "ioc_sim", *self._arguments]
+        self._child = Child(
+            "the simulated reactor", command, log=self._log, environment=self.environment, error=SimulatorError
+        )
         return self
 
     def wait_ready(self, timeout_s: float = 180.0) -> Self:
@@ -117,17 +105,15 @@ class Simulator:
         Raises
         ------
         SimulatorError
-            It ended, or does not listen within ``timeout_s``.
+            It has not been started, ended, or does not listen within ``timeout_s``.
         """
-        deadline = time.monotonic() + timeout_s
-        while not self._listens():
-            if self._process is None or self._process.poll() is not None:
-                where = f"; see {self._log}" if self._log else ""
-                raise SimulatorError(f"the simulated reactor ended at its start{where}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise SimulatorError(f"the simulated reactor does not listen within {timeout_s:g} s")
-            time.sleep(_POLL_S)
+        if self._child is None:
+            raise SimulatorError("the simulated reactor has not been started")
+        try:
+            self._child.wait_until(self._listens, timeout_s, "does not listen")
+        except SimulatorError:
+            self.stop()
+            raise
         return self
 
     def _listens(self) -> bool:
@@ -137,17 +123,11 @@ class Simulator:
             return False
         return True
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """End it: SIGTERM, then SIGKILL; idempotent."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def stop(self) -> None:
+        """End it; stopping twice does nothing."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
 
     def __enter__(self) -> Self:
         return self.launch().wait_ready()

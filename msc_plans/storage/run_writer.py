@@ -4,7 +4,6 @@ import atexit
 import json
 import logging
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -13,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msc_plans.processes import Child
 from msc_plans.storage.journal import Journal, is_written, journals
 
 __all__ = ["JournalError", "RunWriter"]
@@ -24,6 +24,7 @@ _REFERENCES = ("run_start", "descriptor", "stream_resource", "resource")
 _SYNC_S = 1.0
 _LOOK_S = 0.05
 _RESTART_S = 1.0
+_END_S = 60.0
 _LOOKED_AT = 100
 
 
@@ -109,7 +110,7 @@ class RunWriter:
         """By uid: not in the catalogue, as far as is known."""
         self._look_at = _LOOKED_AT
         self._journal_full = False
-        self._process = self._spawn()
+        self._child = self._spawn()
         self._threads = [
             threading.Thread(target=target, name=f"run-writer {target.__name__[1:]}", daemon=True)
             for target in (self._sync, self._listen)
@@ -209,17 +210,11 @@ class RunWriter:
             self._changed.notify_all()
         sync, listen = self._threads
         sync.join()
-        process = self._process
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        child = self._child
+        child.stdin.close()
+        child.wait(timeout)
         listen.join()
-        if process.stdout is not None:
-            process.stdout.close()
+        child.end()
         left = self.waiting
         if left:
             logger.warning(
@@ -322,21 +317,20 @@ class RunWriter:
     def _listen(self) -> None:
         """Take what the process says, and start another where it ends by itself."""
         while True:
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
+            for line in self._child.stdout:
                 self._take(line)
             with self._changed:
                 if self._closing:
                     return
-                code = self._process.wait()
-                logger.warning("the process that stores runs has ended (code %d); another one goes on", code)
+                self._child.wait(_END_S)
+                logger.warning(
+                    "the process that stores runs has ended (code %s); another one goes on", self._child.returncode
+                )
                 self._changed.wait_for(lambda: self._closing, _RESTART_S)
                 if self._closing:
                     return
-                for stream in (self._process.stdin, self._process.stdout):
-                    if stream is not None:
-                        stream.close()
-                self._process = self._spawn()
+                self._child.end()
+                self._child = self._spawn()
 
     def _take(self, line: bytes) -> None:
         try:
@@ -359,15 +353,11 @@ class RunWriter:
         elif "fine" in said:
             logger.info("%s", said["fine"])
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
-        environment = os.environ | ({"TILED_API_KEY": self._api_key} if self._api_key else {})
-        with (self.folder / "writer.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "msc_plans.storage.ingest_process", str(self.folder), self._where],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                # or Ctrl-C, which pauses a plan, would end it
-                start_new_session=True,
-            )
+    def _spawn(self) -> Child:
+        return Child(
+            "the process that stores runs",
+            [sys.executable, "-m", "msc_plans.storage.ingest_process", str(self.folder), self._where],
+            log=self.folder / "writer.log",
+            environment={"TILED_API_KEY": self._api_key} if self._api_key else {},
+            pipes=True,
+        )

@@ -1,16 +1,15 @@
 """The Tiled server as a process of its own, off the RunEngine's interpreter lock."""
 
-import http.client
 import logging
 import os
 import socket
-import subprocess
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msc_plans.processes import Child, ChildError
 from msc_plans.storage.config import prepare_folder, read_api_key
 from msc_plans.storage.lock import Holder, StoreBusyError, StoreLock
 
@@ -28,7 +27,7 @@ class PortBusyError(RuntimeError):
     """Something else listens on the port asked for."""
 
 
-class ServerError(RuntimeError):
+class ServerError(ChildError):
     """The server ended, or did not answer, at its start."""
 
 
@@ -81,7 +80,7 @@ class TiledServer:
         self.folder = prepare_folder(folder)
         self.port = port
         self._parent = 0 if outlive else os.getpid()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._stopping = threading.Event()
         self._watch: threading.Thread | None = None
 
@@ -98,7 +97,7 @@ class TiledServer:
     @property
     def pid(self) -> int | None:
         """The process id of the running server, or None."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._child.pid if self._child and self._child.running else None
 
     def start(self, timeout: float = 60.0) -> Self:
         """Start the server and return when it answers.
@@ -115,9 +114,8 @@ class TiledServer:
         if self._watch is not None:
             return self
         read_api_key(self.folder)
-        self._launch()
         try:
-            self._wait_until_it_answers(timeout)
+            self._launch().wait_for_http(f"{HOST}:{self.port}", "/healthz", timeout)
         except BaseException:
             self.stop()
             raise
@@ -126,30 +124,31 @@ class TiledServer:
         self._watch.start()
         return self
 
-    def _launch(self) -> None:
+    def _launch(self) -> Child:
         lock = StoreLock(self.folder)
         try:
-            with listen(self.port) as listener, (self.folder / "tiled.log").open("ab") as log:
+            with listen(self.port) as listener:
                 self.port = listener.getsockname()[1]
                 descriptors = (lock.descriptor, listener.fileno())
                 command = [sys.executable, "-m", "msc_plans.storage.server_process", str(self.folder), "--inherited"]
-                self._process = subprocess.Popen(
+                child = self._child = Child(
+                    f"the Tiled server on {self.folder}",
                     [*command, *map(str, (*descriptors, self._parent))],
-                    pass_fds=descriptors,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    # Or Ctrl-C, which pauses a plan, would end the server under it.
-                    start_new_session=True,
+                    log=self.folder / "tiled.log",
+                    descriptors=descriptors,
+                    error=ServerError,
                 )
-            lock.note(Holder(self._process.pid, self.uri))
+            lock.note(Holder(child.pid, self.uri))
+            return child
         finally:
             lock.release()
 
     def _keep_running(self) -> None:
         while not self._stopping.wait(_LOOK_S):
             if self.pid is None:
-                code = self._process.returncode if self._process else None
+                code = self._child.returncode if self._child else None
+                if self._child is not None:
+                    self._child.end()
                 logger.warning("the Tiled server on %s has ended (code %s); starting another", self.folder, code)
                 try:
                     self._launch()
@@ -157,38 +156,15 @@ class TiledServer:
                     logger.warning("that failed: %s", error)
                 self._stopping.wait(_RESTART_S)
 
-    def _wait_until_it_answers(self, timeout: float) -> None:
-        # The socket listens already: one request waits in its backlog until the server takes it, and is
-        # refused at once if the server ends.
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout)
-        try:
-            connection.request("GET", "/healthz")
-            status = connection.getresponse().status
-            why = f"answered with HTTP status {status}"
-        except TimeoutError:
-            status, why = None, f"did not answer within {timeout:g} s"
-        except (OSError, http.client.HTTPException) as error:
-            status, why = None, f"ended at its start ({error})"
-        finally:
-            connection.close()
-        if status != 200:
-            raise ServerError(f"the Tiled server on {self.folder} {why}; see {self.folder / 'tiled.log'}")
-
     def stop(self, timeout: float = 10.0) -> None:
         """End the server: SIGTERM, then SIGKILL after `timeout` seconds. Stopping twice does nothing."""
         self._stopping.set()
         if self._watch is not None:
             self._watch.join()
             self._watch = None
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        child, self._child = self._child, None
+        if child is not None:
+            child.end(timeout)
 
     def __enter__(self) -> Self:
         return self.start()

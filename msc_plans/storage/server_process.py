@@ -10,11 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from msc_plans.processes import end_with_parent
 from msc_plans.storage.config import catalog_config, prepare_folder, read_api_key
 from msc_plans.storage.database import Database, create_database, read_ahead, read_database, write_database
 from msc_plans.storage.lock import Holder, StoreLock
 from msc_plans.storage.server import HOST, listen
-from msc_plans.storage.server_workers import end_with, keep_running
+from msc_plans.storage.server_workers import keep_running
 from msc_plans.storage.tiled_patches.confined_files import confine_files
 from msc_plans.storage.tiled_patches.fastapi_dependants import remember_dependants
 from msc_plans.storage.tiled_patches.leftover_arrays import replace_leftovers
@@ -99,7 +100,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     if processes > 1:
         return keep_running(processes, work, parent)
     if parent:
-        end_with(parent)
+        end_with_parent(parent)
     return work()
 
 

@@ -4,33 +4,18 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-__all__ = ["end_with", "keep_running"]
+from msc_plans.processes import end_with_parent
+
+__all__ = ["keep_running"]
 
 _LOOK_S = 0.3
 _RESTART_S = 1.0
 _SECONDS_TO_END = 5.0
-
-
-def end_with(parent: int) -> None:
-    """End this process when `parent` is no longer its parent: SIGTERM, and if it is still there 5 s later at once.
-
-    Not PR_SET_PDEATHSIG: that fires when the *thread* that started us ends.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_S)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_SECONDS_TO_END)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def keep_running(number: int, work: Callable[[], int], parent: int = 0) -> int:
@@ -62,7 +47,7 @@ def keep_running(number: int, work: Callable[[], int], parent: int = 0) -> int:
 
     def one() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        end_with(here)
+        end_with_parent(here)
         sys.exit(work())
 
     def start() -> ForkProcess:

@@ -130,11 +130,11 @@ def test_a_frozen_ioc_stands_still_and_loses_the_time(broken):
 
 def test_a_dead_ioc_is_gone_at_once(broken):
     simulator = broken()
-    process = simulator._process
+    child = simulator._child
     with client(simulator) as ca:
         ca.go("Sim:Fault:DeadIoc", "On")
-        wait_until(lambda: process.poll() is not None, what="the end of the IOC")
-    assert process.returncode == -9
+        wait_until(lambda: not child.running, what="the end of the IOC")
+    assert child.returncode == -9
 
 
 def test_an_unknown_fault_in_a_scenario_is_refused(tmp_path):

@@ -235,7 +235,7 @@ def test_a_kill_in_mid_run_loses_nothing_and_what_waited_is_stored(
         def kill(number: int) -> None:
             if number == 2:
                 assert writer.flush()
-                pid = server.pid if killed == "server" else writer._process.pid
+                pid = server.pid if killed == "server" else writer._child.pid
                 assert pid is not None
                 os.kill(pid, signal.SIGKILL)
                 killed_at.append(time.monotonic())
