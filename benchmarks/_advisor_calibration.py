@@ -12,10 +12,11 @@ from msc_plans.condition import Condition
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.inference import Posterior
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.observation import QUANTITIES, Observation
+from msc_plans.kinetics.observation import Observables, Observation
 
 _CONDITIONS = (Condition(280, 280, 14), Condition(300, 260, 3), Condition(340, 330, 7.6), Condition(310, 230, 10))
-_OPTICAL = QUANTITIES.index("NC width") + 1
+_QUANTITIES = Observables().names
+_OPTICAL = _QUANTITIES.index("NC width") + 1
 _SIGMAS = np.array([0.1] * 5 + [2.0, 0.2])
 _BINS = 5
 
@@ -28,11 +29,11 @@ def rank_p_values(mechanism: str, worlds: int, seed: int) -> NDArray[np.float64]
         rng = np.random.default_rng([seed, number, 7])
         posterior.z[0] = true = rng.standard_normal(posterior.z.shape[1])
         model = posterior.predict(_CONDITIONS, most=1)
-        nothing = np.zeros((1, 0, len(QUANTITIES)))
-        values = Discrepancy((), ()).corrected(nothing, model, _CONDITIONS, rng)[0]
+        nothing = np.zeros((1, 0, len(_QUANTITIES)))
+        values = Discrepancy((), (), _QUANTITIES).corrected(nothing, model, _CONDITIONS, rng)[0]
         values[:, :_OPTICAL] += _SIGMAS * rng.standard_normal((len(_CONDITIONS), _OPTICAL))
         values[:, _OPTICAL:] = np.nan
-        sigmas = np.pad(_SIGMAS, (0, len(QUANTITIES) - _OPTICAL), constant_values=1.0)
+        sigmas = np.pad(_SIGMAS, (0, len(_QUANTITIES) - _OPTICAL), constant_values=1.0)
         posterior = Posterior(mechanisms()[mechanism], seed=seed + number)
         posterior.update(_CONDITIONS, [Observation(row, sigmas, 1.0) for row in values])
         ranks.append((posterior.z < true).mean(axis=0))

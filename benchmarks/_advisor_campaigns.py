@@ -17,7 +17,6 @@ from msc_plans.advisor import Advisor, CostModel, DiscriminateGoal, MapGoal, Max
 from msc_plans.advisor.cost import Cost
 from msc_plans.advisor.goals import Goal
 from msc_plans.condition import Condition
-from msc_plans.kinetics.observation import Observation
 from msc_plans.kinetics.solver import Reactor
 
 PEERS: Final[Mapping[str, Callable[[list[Condition], int], Peer]]] = {
@@ -168,7 +167,7 @@ def _held_out(advisor: Advisor, world: World, seed: int) -> dict[str, int]:
     known = {point.condition for point in advisor.trials.points}
     cells = [one for one in world.cells if one not in known]
     cells = [cells[k] for k in rng.choice(len(cells), _HELD_OUT, replace=False)]
-    seen = [Observation.from_record(world.measure(one, seed + 1000)) for one in cells]
+    seen = [advisor.observables.observation(world.measure(one, seed + 1000)) for one in cells]
     values, sigmas = (np.array([getattr(one, name) for one in seen]) for name in ("values", "sigmas"))
     draws = advisor.outlook.elsewhere(cells, 1000, rng).quantities
     draws = draws + np.nan_to_num(sigmas) * rng.standard_normal(draws.shape)

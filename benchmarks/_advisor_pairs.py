@@ -15,11 +15,11 @@ from scipy.optimize import least_squares
 
 from ioc_sim.bench import noise_free
 from msc_plans.advisor.noise import sigmas
-from msc_plans.kinetics.discrepancy import AMPLITUDES
+from msc_plans.kinetics.discrepancy import amplitudes_of
 from msc_plans.kinetics.inference import RTOL
 from msc_plans.kinetics.mechanism import Mechanism
-from msc_plans.kinetics.mechanism_file import FAMILIES, mechanisms
-from msc_plans.kinetics.observation import GAIN_PRIORS, HEIGHT_SOFT, predict
+from msc_plans.kinetics.mechanism_file import mechanisms
+from msc_plans.kinetics.observation import GAIN_PRIORS, HEIGHT_SOFT, Observables
 from msc_plans.kinetics.solver import Reactor, solve
 
 SHOWS: Final = 2.0
@@ -35,7 +35,8 @@ _STAGES: Final = ((_MORE, 1, 40), (len(CELLS), 1, 25), (len(CELLS), 2, 25))
 """Cells, power of the misses (the second nears their maximum), evaluations at most."""
 _SEEN: Final = 0.02
 """Share of full conversion from which on the nanocrystals' maximum is seen."""
-_NC: Final = len(FAMILIES)
+_OBSERVABLES: Final = Observables()
+_NC: Final = len(_OBSERVABLES.families)
 Misses = Callable[[NDArray[np.float64], NDArray[np.intp]], NDArray[np.float64]]
 
 
@@ -95,7 +96,7 @@ def _misses_of(world: World, reactor: Reactor, rival: Mechanism) -> Misses:
     priors = (*rival.priors, *GAIN_PRIORS)
     centre, width = (np.array([getattr(one, name) for one in priors]) for name in ("mean", "sigma"))
     heights, maximum = _truth(world)
-    error = np.sqrt((AMPLITUDES[: _NC + 2] ** 2).mean(axis=1))
+    error = np.sqrt((amplitudes_of(_OBSERVABLES.names)[: _NC + 2] ** 2).mean(axis=1))
     sigma = np.hypot(sigmas(heights)[:, : _NC + 2], error)
     true = np.column_stack([np.log(heights + HEIGHT_SOFT), maximum])
     seen = np.ones_like(true, dtype=bool)
@@ -105,7 +106,7 @@ def _misses_of(world: World, reactor: Reactor, rival: Mechanism) -> Misses:
         parameters = centre + width * z
         where = [CELLS[k] for k in cells]
         concentrations = solve(rival, parameters[:, : len(rival)], where, reactor, rtol=RTOL)
-        predicted = predict(rival, concentrations, parameters[:, len(rival) :], reactor.cadmium_millimolar)
+        predicted = _OBSERVABLES.predict(rival, concentrations, parameters[:, len(rival) :], reactor.cadmium_millimolar)
         found = np.where(seen[cells], (predicted[..., : _NC + 2] - true[cells]) / sigma[cells], 0.0)
         return np.nan_to_num(found, nan=1e2, posinf=1e2, neginf=-1e2).reshape(len(z), -1)
 
@@ -117,6 +118,12 @@ def _truth(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rows = []
     for cell in CELLS:
         true = noise_free(world.scenario, cell.as_dict())
-        rows.append([*(true["heights"].get(one, 0.0) for one in FAMILIES), true["nc_height"], true["nc_wavelength_nm"]])
+        rows.append(
+            [
+                *(true["heights"].get(one, 0.0) for one in _OBSERVABLES.families.names),
+                true["nc_height"],
+                true["nc_wavelength_nm"],
+            ]
+        )
     found = np.nan_to_num(np.array(rows, dtype=float))
     return found[:, :-1] / world.full_conversion_height, found[:, -1]

@@ -184,17 +184,19 @@ def _journal_seeds() -> list[bytes]:
 
 def _history(content: bytes, _: Path) -> None:
     from msc_plans.cli.arguments.history import _from_lines
+    from msc_plans.kinetics.observation import Observables
 
-    history = _from_lines(content, "stdin")
+    history = _from_lines(content, "stdin", Observables())
     assert all(np.isfinite(point.condition.residence_time) for point in history.points), "a time that is no number"
 
 
 def _history_seeds() -> list[bytes]:
-    from msc_plans.kinetics.observation import OPTIONAL_KEYS, OUTCOME_KEYS
+    from msc_plans.kinetics.observation import OPTIONAL_KEYS, Observables
 
+    keys = Observables().outcome_keys
     condition = {"nucleation_temperature": 280, "growth_temperature": 270.0, "residence_time": 14}
-    seen = dict.fromkeys(OUTCOME_KEYS, 0.1) | dict.fromkeys(OPTIONAL_KEYS, 0.2)
-    lines = [condition | seen, condition | dict.fromkeys(OUTCOME_KEYS, None), condition | {"failed": True}]
+    seen = dict.fromkeys(keys, 0.1) | dict.fromkeys(OPTIONAL_KEYS, 0.2)
+    lines = [condition | seen, condition | dict.fromkeys(keys, None), condition | {"failed": True}]
     return ["\n".join(map(json.dumps, lines)).encode(), json.dumps(lines[0]).encode()]
 
 

@@ -74,6 +74,7 @@ def make_store(folder: Path, size: Size) -> dict[str, Any]:
     from live import SCENARIO, raw_run
 
     from msc_plans.callbacks.uvvis import UvVisCallback
+    from msc_plans.families import built_in_families
     from msc_plans.session.analyses import uvvis_settings
     from msc_plans.settings import OpticsSettings
     from msc_plans.storage import RunWriter, TiledServer, opened
@@ -81,7 +82,7 @@ def make_store(folder: Path, size: Size) -> dict[str, Any]:
     say(f"measure {size.templates} conditions of {SCENARIO.name} and write them")
     with TiledServer(folder), opened(folder) as catalog:
         writer = RunWriter(folder, folder / "journal")
-        uvvis = UvVisCallback(uvvis_settings(OpticsSettings(), "spectrometer"), [writer])
+        uvvis = UvVisCallback(uvvis_settings(OpticsSettings(), built_in_families(), "spectrometer"), [writer])
 
         def send(name: str, document: Any) -> None:
             if name == "start":

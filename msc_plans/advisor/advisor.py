@@ -16,25 +16,22 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from msc_plans.advisor import checkpoint
 from msc_plans.advisor import reasons as words
 from msc_plans.advisor.cost import Budget, Cost, CostModel
-from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MapGoal, MaximiseGoal
+from msc_plans.advisor.goals import DiscriminateGoal, Goal, LearnGoal, MapGoal, MaximiseGoal, family_of, with_family
 from msc_plans.advisor.outlook import Outlook
 from msc_plans.advisor.promise import Promise, threshold_of
 from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Cell, Prediction, Suggestion
 from msc_plans.advisor.trials import Trials
 from msc_plans.condition import Condition
+from msc_plans.families import FamilyTable
 from msc_plans.kinetics.belief import Belief
 from msc_plans.kinetics.mechanism import Mechanism
-from msc_plans.kinetics.observation import (
-    QUANTITIES,
-    Observation,
-    Optics,
-    ratio_of,
-)
+from msc_plans.kinetics.observation import Observables, Observation, Optics, heights_of
 from msc_plans.kinetics.solver import Reactor
 
 __all__ = ["NOTHING", "Advisor"]
@@ -58,7 +55,7 @@ class Advisor:
     Parameters
     ----------
     goal : Goal, optional
-        What the campaign is after. Default: map where CdSe-437 accumulates at 14 s.
+        What the campaign is after. Default: map where the table's campaign family accumulates at 14 s.
     space : SearchSpace, optional
         The permitted conditions. Default: both ovens equal at 240…350 °C, 14 s.
     cost : CostModel, optional
@@ -71,12 +68,25 @@ class Advisor:
         The optical cell.
     mechanisms : mapping, optional
         Mechanisms by name. Default: the paper's and their rival.
+    families : FamilyTable, optional
+        What is looked for. Default: the built-in table.
     seed : int
         Seed.
     particles : int
         Particles over the rate constants of each mechanism.
     checkpoint_path : path, optional
         Where :meth:`checkpoint` writes.
+
+    Attributes
+    ----------
+    family : str
+        The family that the goal is about; for goals about none, the one whose height and ratio are predicted.
+
+    Raises
+    ------
+    ValueError
+        The table lacks the goal's family or what the kinetic model needs, no mechanism makes the family, or no
+        candidate is one of the goal's.
     """
 
     def __init__(
@@ -89,11 +99,14 @@ class Advisor:
         reactor: Reactor | None = None,
         optics: Optics | None = None,
         mechanisms: Mapping[str, Mechanism] | None = None,
+        families: FamilyTable | None = None,
         seed: int = 0,
         particles: int = 200,
         checkpoint_path: str | Path | None = None,
     ) -> None:
-        self.goal = goal or MapGoal()
+        self.observables = Observables(families)
+        self.goal = with_family(goal or MapGoal(), self.observables.families)
+        self.family = family_of(self.goal, self.observables.families)
         self.space = space or SearchSpace.equal_ovens()
         self.cost = cost or CostModel()
         self.budget = budget or Budget()
@@ -102,7 +115,10 @@ class Advisor:
         self.seed = seed
         self.particles = particles
         self.checkpoint_path = None if checkpoint_path is None else Path(checkpoint_path)
-        self.belief = Belief(mechanisms, self.reactor, particles=particles, seed=seed)
+        self.belief = Belief(mechanisms, self.reactor, observables=self.observables, particles=particles, seed=seed)
+        made = any(self.family in one.species for one in self.belief.mechanisms.values())
+        if isinstance(self.goal, (MapGoal, MaximiseGoal)) and not made:
+            raise ValueError(f"the goal is about {self.family}, which is not a species of any of the mechanisms")
         self.trials = Trials()
         self._candidates = self.space.candidates()
         targets = set(self.goal.targets(self._candidates))
@@ -112,17 +128,22 @@ class Advisor:
         self._kept: tuple[Outlook, tuple[int, ...], Promise] | None = None
 
     @classmethod
-    def load(cls, path: str | Path, mechanisms: Mapping[str, Mechanism] | None = None) -> "Advisor":
+    def load(
+        cls,
+        path: str | Path,
+        mechanisms: Mapping[str, Mechanism] | None = None,
+        families: FamilyTable | None = None,
+    ) -> "Advisor":
         """Return the advisor a checkpoint holds; it goes on as the one that wrote it.
 
-        Mechanisms of one's own must be handed in, as a checkpoint holds their names only.
+        Mechanisms and families of one's own must be handed in, as a checkpoint holds their names only.
 
         Raises
         ------
         ValueError
-            The file is no checkpoint, of a later version, or of mechanisms that are not known.
+            The file is no checkpoint, of a later version, or of mechanisms or families that are not known.
         """
-        return checkpoint.read(Path(path), cls, mechanisms)
+        return checkpoint.read(Path(path), cls, mechanisms, families)
 
     # --- the protocols -------------------------------------------------------------------------------------
 
@@ -163,7 +184,7 @@ class Advisor:
     def ingest(self, points: Sequence[Mapping[str, object]]) -> None:
         """Learn from outcomes; all points are checked before any is taken.
 
-        A point holds the outcome keys of `Observation.from_record` and the three values of its condition
+        A point holds the outcome keys of `Observables` and the three values of its condition
         (which may be left out when ``_id`` is one of the suggestions). An ``_id`` already taken is passed
         over, so that a resumed campaign may hand in its points again.
 
@@ -179,7 +200,7 @@ class Advisor:
             if name is not None and (self.trials.is_measured_id(name) or name in [one[0] for one in admitted]):
                 continue
             condition = self.trials.condition_of(point)
-            new.append((condition, Observation.from_record(point)))
+            new.append((condition, self.observables.observation(point)))
             admitted.append((name, condition, _numbers(point)))
         if not new:
             return
@@ -232,7 +253,7 @@ class Advisor:
             stop = best < _LEAST_BITS
             return stop, "no condition tells more about the rate constants" if stop else None
         stop = best < _LEAST_GAIN * promise.best_value()
-        promised = f"no condition promises {100 * _LEAST_GAIN:g} % more {self.goal.family} than the best"
+        promised = f"no condition promises {100 * _LEAST_GAIN:g} % more {self.family} than the best"
         return stop, promised if stop else None
 
     def checkpoint(self) -> None:
@@ -255,9 +276,10 @@ class Advisor:
             return []
 
         def value(outcome: Mapping[str, float]) -> float:
-            height = math.exp(Observation.from_record(outcome).values[QUANTITIES.index(self.goal.family)])
-            amount = isinstance(self.goal, MaximiseGoal) and self.goal.by == "amount"
-            return height if amount else float(ratio_of(Observation.from_record(outcome).values, self.goal.family))
+            values = self.observables.observation(outcome).values
+            if isinstance(self.goal, MaximiseGoal) and self.goal.by == "amount":
+                return float(values[self.observables.index(self.family)])
+            return float(self.observables.ratio(heights_of(values), self.family))
 
         best = max(measured, key=lambda one: value(one.outcome))
         return [(best.trial_id, best.condition.as_dict(), dict(best.outcome))]
@@ -316,7 +338,7 @@ class Advisor:
     def predict(self, conditions: Sequence[Condition]) -> Prediction:
         """Return the predicted outcomes at any conditions, on the grid or not."""
         draws = self.outlook.elsewhere(conditions, _DRAWS, self._rng(1))
-        return Prediction.of(draws.quantities, conditions, self.goal.family, threshold_of(self.goal), self._full())
+        return self._prediction(draws.quantities, conditions)
 
     def cells(self) -> list[Cell]:
         """Return the goal's conditions with P(accumulated) and the expected ratio."""
@@ -342,7 +364,14 @@ class Advisor:
     def _full(self) -> float:
         """Latest full-conversion height, absorbance."""
         seen = self.outlook.observations
-        return seen[-1].full_height if seen else self.optics.full_conversion_height(self.reactor.cadmium_millimolar)
+        if seen:
+            return seen[-1].full_height
+        fed_mol_l = 1e-3 * self.reactor.cadmium_millimolar
+        return self.observables.families.material.full_conversion_height(fed_mol_l, self.optics.path_length_cm)
+
+    def _prediction(self, draws: NDArray[np.floating], conditions: Sequence[Condition]) -> Prediction:
+        threshold = threshold_of(self.goal)
+        return Prediction.of(draws, conditions, self.family, threshold, self._full(), self.observables)
 
     def _pool(self) -> list[int]:
         """Return the numbers of the conditions to choose from: the open ones, or else what may be measured again."""
@@ -356,7 +385,7 @@ class Advisor:
     ) -> dict[str, object]:
         condition = self._candidates[number]
         values = promise.quantities[:, [number]]
-        expected = Prediction.of(values, [condition], self.goal.family, threshold_of(self.goal), self._full())
+        expected = self._prediction(values, [condition])
         share = float(expected.probability[0])
         rivals = self.rivals if isinstance(self.goal, DiscriminateGoal) else {}
         suggestion = Suggestion(

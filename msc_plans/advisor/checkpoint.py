@@ -21,10 +21,11 @@ from msc_plans.advisor.space import SearchSpace
 from msc_plans.advisor.suggestion import Interval, Suggestion
 from msc_plans.advisor.trials import Point, Trials
 from msc_plans.condition import Condition
+from msc_plans.families import FamilyTable, built_in_families
 from msc_plans.kinetics.belief import Belief, Check
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.observation import Observation, Optics
+from msc_plans.kinetics.observation import Observables, Optics
 from msc_plans.kinetics.solver import Reactor
 
 __all__ = ["SCHEMA_VERSION", "read", "write"]
@@ -45,6 +46,7 @@ class AdvisorState(Protocol):
     particles: int
     trials: Trials
     belief: Belief
+    observables: Observables
 
 
 _Advisor = TypeVar("_Advisor", bound=AdvisorState)
@@ -76,6 +78,7 @@ def write(path: Path, advisor: AdvisorState) -> None:
             for one in trials.points
         ],
         "particles": advisor.particles,
+        "families": list(advisor.observables.families.names),
         "posteriors": {
             name: {"constants": list(one.mechanism.constants), "log_evidence": one.log_evidence, "z": one.z.tolist()}
             for name, one in belief.posteriors.items()
@@ -105,7 +108,12 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def read(path: Path, make: Callable[..., _Advisor], known: Mapping[str, Mechanism] | None) -> _Advisor:
+def read(
+    path: Path,
+    make: Callable[..., _Advisor],
+    known: Mapping[str, Mechanism] | None,
+    families: FamilyTable | None,
+) -> _Advisor:
     """Return the advisor a file holds."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
@@ -115,26 +123,43 @@ def read(path: Path, make: Callable[..., _Advisor], known: Mapping[str, Mechanis
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(f"{path} has schema version {version!r}; this advisor reads 1 to {SCHEMA_VERSION}")
     try:
-        return _restored(state, path, make, mechanisms() if known is None else known)
+        return _restored(
+            state,
+            path,
+            make,
+            mechanisms() if known is None else known,
+            built_in_families() if families is None else families,
+        )
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path} is no whole advisor checkpoint: {error!r}") from error
 
 
 def _restored(
-    state: Mapping[str, Any], path: Path, make: Callable[..., _Advisor], known: Mapping[str, Mechanism]
+    state: Mapping[str, Any],
+    path: Path,
+    make: Callable[..., _Advisor],
+    known: Mapping[str, Mechanism],
+    families: FamilyTable,
 ) -> _Advisor:
     stored = state.get("posteriors", {})
     unknown = sorted(set(stored) - set(known))
     if unknown:
         raise ValueError(f"{path} is of the mechanisms {', '.join(unknown)}, which are not known: hand them to load()")
+    looked_for = state.get("families", list(families.names))
+    if looked_for != list(families.names):
+        raise ValueError(
+            f"{path} is of the families {', '.join(looked_for)}, and the table has {', '.join(families.names)}: "
+            "hand their table to load()"
+        )
     advisor = make(
-        make_goal(**state["goal"]),
+        make_goal(families=families, **state["goal"]),
         SearchSpace(**state["space"]),
         cost=CostModel(**state["cost"]),
         budget=Budget(**state["budget"]),
         reactor=Reactor(**state["reactor"]),
         optics=Optics(**state["optics"]),
         mechanisms={name: known[name] for name in stored} or known,
+        families=families,
         seed=state["seed"],
         **({"particles": state["particles"]} if state["schema_version"] > 1 else {}),
         checkpoint_path=path,
@@ -150,7 +175,7 @@ def _restored(
             Point(one["trial_id"], Condition(**one["nominal"]), Condition(**one["condition"]), outcome)
         )
     conditions = [one.condition for one in trials.points]
-    observations = [Observation.from_record(one.outcome) for one in trials.points]
+    observations = [advisor.observables.observation(one.outcome) for one in trials.points]
     belief = advisor.belief
     suits = {name: list(one.mechanism.constants) for name, one in belief.posteriors.items()}
     if suits != {name: one["constants"] for name, one in stored.items()}:

@@ -1,18 +1,24 @@
 """What a campaign is after."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal
 
 from msc_plans.analysis.accumulation import ACCUMULATED_RATIO
 from msc_plans.condition import Condition
-from msc_plans.kinetics.mechanism_file import FAMILIES
+from msc_plans.families import FamilyTable, built_in_families
 
-__all__ = ["GOALS", "DiscriminateGoal", "Goal", "LearnGoal", "MapGoal", "MaximiseGoal", "goal_of", "make_goal"]
-
-
-def _check_family(family: str) -> None:
-    if family not in FAMILIES:
-        raise ValueError(f"unknown family {family!r}; families are {', '.join(FAMILIES)}")
+__all__ = [
+    "GOALS",
+    "DiscriminateGoal",
+    "Goal",
+    "LearnGoal",
+    "MapGoal",
+    "MaximiseGoal",
+    "family_of",
+    "goal_of",
+    "make_goal",
+    "with_family",
+]
 
 
 @dataclass(frozen=True)
@@ -22,25 +28,24 @@ class MapGoal:
     Parameters
     ----------
     family : str
-        The family.
+        The family; empty: the one that campaigns are about by the family table.
     residence_time : float, optional
         The map is over the candidates at this residence time, s; over all of them without one.
     threshold : float
-        Accumulated means: height of at least this share of (NC first maximum + 465 nm band + 2 % of the
-        height at full conversion).
+        Accumulated means: height of at least this share of (NC first maximum + height of the family that the table
+        names as denominator + 2 % of the height at full conversion).
     confirm_edges : bool
         Whether the cells at both sides of each edge must be measured before the map counts as decided, so
         that a wrong model cannot misplace an edge unseen.
     """
 
     name: ClassVar[str] = "map"
-    family: str = "CdSe-437"
+    family: str = ""
     residence_time: float | None = 14.0
     threshold: float = ACCUMULATED_RATIO
     confirm_edges: bool = True
 
     def __post_init__(self) -> None:
-        _check_family(self.family)
         if not self.threshold > 0:
             raise ValueError(f"threshold must be above 0, not {self.threshold!r}")
         if self.residence_time is not None and not self.residence_time > 0:
@@ -74,17 +79,16 @@ class MaximiseGoal:
     Parameters
     ----------
     family : str
-        The family.
+        The family; empty: the one that campaigns are about by the family table.
     by : str
         ``"amount"``: the height of its band; ``"purity"``: the ratio that decides 'accumulated'.
     """
 
     name: ClassVar[str] = "maximise"
-    family: str = "CdSe-437"
+    family: str = ""
     by: Literal["amount", "purity"] = "amount"
 
     def __post_init__(self) -> None:
-        _check_family(self.family)
         if self.by not in ("amount", "purity"):
             raise ValueError(f"by must be 'amount' or 'purity', not {self.by!r}")
 
@@ -107,7 +111,6 @@ class DiscriminateGoal:
     """
 
     name: ClassVar[str] = "discriminate"
-    family: ClassVar[str] = "CdSe-437"
     certainty: float = 0.95
 
     def __post_init__(self) -> None:
@@ -127,7 +130,6 @@ class LearnGoal:
     """Learn the rate constants."""
 
     name: ClassVar[str] = "learn"
-    family: ClassVar[str] = "CdSe-437"
 
     def targets(self, candidates: list[Condition]) -> list[Condition]:
         """Return all candidates."""
@@ -141,8 +143,8 @@ Goal = MapGoal | MaximiseGoal | DiscriminateGoal | LearnGoal
 GOALS: dict[str, type[Goal]] = {one.name: one for one in (MapGoal, MaximiseGoal, DiscriminateGoal, LearnGoal)}
 
 
-def make_goal(name: str, **settings: object) -> Goal:
-    """Return a goal by its name, with its settings.
+def make_goal(name: str, *, families: FamilyTable | None = None, **settings: object) -> Goal:
+    """Return a goal by its name, with its settings; a family must be one of `families` (default: the built-in ones).
 
     Raises
     ------
@@ -155,17 +157,55 @@ def make_goal(name: str, **settings: object) -> Goal:
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(f"goal {name!r} has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
-    return GOALS[name](**settings)  # type: ignore[arg-type]
+    goal = GOALS[name](**settings)  # type: ignore[arg-type]
+    family_of(goal, built_in_families() if families is None else families)
+    return goal
 
 
-def goal_of(name: str, family: str) -> Goal:
-    """Return a goal by its name, of this family where it is about a family.
+def family_of(goal: Goal, families: FamilyTable) -> str:
+    """Return the family that a goal is about, or that its predictions are given for: by default the table's.
+
+    Raises
+    ------
+    ValueError
+        The table has no such family; the message lists those it has.
+    """
+    family = getattr(goal, "family", "") or families.campaign_family
+    families.index(family)
+    return family
+
+
+def with_family(goal: Goal, families: FamilyTable) -> Goal:
+    """Return a goal with its family filled in where it is about one.
+
+    Raises
+    ------
+    ValueError
+        As :func:`family_of`.
+    """
+    family = family_of(goal, families)
+    return replace(goal, family=family) if isinstance(goal, (MapGoal, MaximiseGoal)) else goal
+
+
+def goal_of(name: str, family: str = "", families: FamilyTable | None = None) -> Goal:
+    """Return a goal by its name, of this family of the table where it is about a family.
+
+    Parameters
+    ----------
+    name : str
+        One of `GOALS`.
+    family : str
+        Empty: the one that campaigns are about by the table.
+    families : FamilyTable, optional
+        Default: the built-in table.
 
     Raises
     ------
     ValueError
         The goal or the family is unknown; the message lists the valid ones.
     """
-    _check_family(family)
+    families = built_in_families() if families is None else families
+    families.index(family or families.campaign_family)
     about = name in GOALS and any(one.name == "family" for one in fields(GOALS[name]))
-    return make_goal(name, family=family) if about else make_goal(name)
+    goal = make_goal(name, families=families, family=family) if about else make_goal(name, families=families)
+    return with_family(goal, families)

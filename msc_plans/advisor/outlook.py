@@ -16,7 +16,7 @@ from msc_plans.advisor.required_steps import needed_steps, steps_in_question
 from msc_plans.condition import Condition
 from msc_plans.kinetics.belief import Belief
 from msc_plans.kinetics.discrepancy import Discrepancy
-from msc_plans.kinetics.observation import QUANTITIES, Observation
+from msc_plans.kinetics.observation import Observation
 
 __all__ = ["Draws", "Outlook"]
 
@@ -33,7 +33,7 @@ class Draws:
     mechanism : ndarray, shape (draws,)
         Number of each draw's mechanism.
     quantities : ndarray, shape (draws, candidates, quantities)
-        On the scales of `msc_plans.kinetics.observation.QUANTITIES`.
+        By `Observables.names`, on the scales of the observations.
     """
 
     mechanism: NDArray[np.intp]
@@ -111,7 +111,7 @@ class Outlook:
     @property
     def discrepancy(self) -> Discrepancy:
         """Of all that was seen so far."""
-        return Discrepancy(tuple(self.conditions), tuple(self.observations))
+        return Discrepancy(tuple(self.conditions), tuple(self.observations), self.belief.observables.names)
 
     def learn(self, conditions: Sequence[Condition], observations: Sequence[Observation]) -> None:
         """Reweigh the particles by new results."""
@@ -126,7 +126,7 @@ class Outlook:
         possible = np.isfinite(after)
         self.log_weight = self.log_weight + np.subtract(after, before, where=possible, out=np.full_like(after, -np.inf))
 
-    def draws(self, number: int, rng: np.random.Generator, quantities: Sequence[int] = range(len(QUANTITIES))) -> Draws:
+    def draws(self, number: int, rng: np.random.Generator, quantities: Sequence[int] | None = None) -> Draws:
         """Return draws at the candidates; quantities that aren't named stay the mechanisms' own."""
         chosen = self._resampled(number, rng)
         values = self.discrepancy.corrected(

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from msc_plans.advisor import acquisition
 from msc_plans.advisor.edges import edges_of
-from msc_plans.advisor.goals import DiscriminateGoal, Goal, MapGoal, MaximiseGoal
+from msc_plans.advisor.goals import DiscriminateGoal, Goal, MapGoal, MaximiseGoal, family_of
 from msc_plans.advisor.noise import height_sigma, sigmas
 from msc_plans.advisor.outlook import Outlook
 from msc_plans.advisor.suggestion import Cell
 from msc_plans.advisor.trials import Trials
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO
 from msc_plans.condition import Condition
-from msc_plans.kinetics.observation import QUANTITIES, heights_of, ratio_of_heights
+from msc_plans.kinetics.observation import heights_of
 
 __all__ = ["Promise", "threshold_of"]
 
@@ -58,13 +58,15 @@ class Promise:
         self, goal: Goal, outlook: Outlook, trials: Trials, targets: NDArray[np.bool_], rng: np.random.Generator
     ) -> None:
         self._goal, self._outlook, self._trials, self._targets, self._rng = goal, outlook, trials, targets, rng
-        names = {goal.family, "CdSe-465", "NC height"}
-        optical = [number for number, name in enumerate(QUANTITIES) if name in names]
+        seen = outlook.belief.observables
+        family = family_of(goal, seen.families)
+        names = {family, seen.families[family].denominator, "NC height"}
+        optical = [number for number, name in enumerate(seen.names) if name in names]
         self.quantities = outlook.draws(_DRAWS, rng, optical).quantities
         heights = heights_of(self.quantities)
-        self._ratio = ratio_of_heights(heights, goal.family)
-        self._height = heights[..., QUANTITIES.index(goal.family)]
-        sigma = height_sigma(heights)[..., QUANTITIES.index(goal.family)] / np.maximum(self._height, 1e-6)
+        self._ratio = seen.ratio(heights, family)
+        self._height = heights[..., seen.index(family)]
+        sigma = height_sigma(heights)[..., seen.index(family)] / np.maximum(self._height, 1e-6)
         self._outcomes = self._ratio * (1 + sigma * rng.standard_normal(self._ratio.shape))
         self._groups = np.zeros(_DRAWS, dtype=np.intp)
         self._taken = np.array([trials.is_pending(one) for one in outlook.candidates])

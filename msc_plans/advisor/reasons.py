@@ -41,19 +41,21 @@ def reason(
     begun : bool
         Whether anything was measured yet.
     """
-    family, where = goal.family, f"{condition.growth_temperature:g} °C"
+    where = f"{condition.growth_temperature:g} °C"
     if condition.nucleation_temperature != condition.growth_temperature:
         where = f"{condition.nucleation_temperature:g} → {where}"
     timed = f"{where}, {condition.residence_time:g} s"
     if isinstance(goal, MaximiseGoal):
         start = "is expected to give" if begun else "is the model's first guess for"
-        return f"{timed} {start} the {'most' if goal.by == 'amount' else 'purest'} {family}, or to rule it out; {cost}"
+        most = "most" if goal.by == "amount" else "purest"
+        return f"{timed} {start} the {most} {goal.family}, or to rule it out; {cost}"
     if isinstance(goal, DiscriminateGoal):
         first, *others = sorted(rivals, key=lambda name: -rivals[name])
         other = "".join(f" from {name} ({rivals[name]:.2f})" for name in others[:1])
         return f"{timed} is best to tell {first} ({rivals[first]:.2f}){other}, {gain:.2f} bit; {cost}"
     if isinstance(goal, LearnGoal):
         return f"{timed} tells most about the rate constants, {gain:.1f} bit; {cost}"
+    family = goal.family
     if not begun:
         return (
             f"nothing is measured yet, and {timed} tells most about where {family} accumulates "

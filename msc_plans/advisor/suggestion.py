@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from msc_plans.advisor.cost import Cost
 from msc_plans.condition import Condition
-from msc_plans.kinetics.observation import QUANTITIES, heights_of, ratio_of
+from msc_plans.kinetics.observation import Observables, heights_of
 
 __all__ = ["Cell", "Interval", "Prediction", "Suggestion"]
 
@@ -63,6 +63,7 @@ class Prediction:
         family: str,
         threshold: float,
         full_height: float,
+        observables: Observables,
     ) -> "Prediction":
         """Summarise draws of shape (draws, conditions, quantities); ``full_height`` in absorbance."""
 
@@ -70,14 +71,15 @@ class Prediction:
             low, median, high = np.percentile(values, [2.5, 50.0, 97.5], axis=0)
             return {name: median, f"{name}_low": low, f"{name}_high": high}
 
-        heights, ratio = heights_of(draws) * full_height, ratio_of(draws, family)
+        shares = heights_of(draws)
+        heights, ratio = shares * full_height, observables.ratio(shares, family)
         return cls(
             tuple(conditions),
-            **middle("height", heights[..., QUANTITIES.index(family)]),
+            **middle("height", heights[..., observables.index(family)]),
             **middle("ratio", ratio),
-            **middle("nc_wavelength_nm", draws[..., QUANTITIES.index("NC maximum")]),
+            **middle("nc_wavelength_nm", draws[..., observables.index("NC maximum")]),
             probability=(ratio >= threshold).mean(axis=0),
-            nc_height=heights[..., QUANTITIES.index("NC height")].mean(axis=0),
+            nc_height=heights[..., observables.index("NC height")].mean(axis=0),
         )
 
     def interval(self, name: str, number: int) -> Interval:

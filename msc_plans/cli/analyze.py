@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from msc_plans.cli.arguments.families import families_of
 from msc_plans.errors import InputError
-
-if TYPE_CHECKING:
-    from msc_plans.families import FamilyTable
 
 __all__ = ["add_arguments", "run"]
 
@@ -104,7 +102,7 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 
     if not (math.isfinite(args.path_length) and args.path_length > 0):
         raise InputError(f"--path-length must be positive, not {args.path_length:g}")
-    families = _families(args)
+    families = families_of(args)
 
     def read(file: str) -> list[tuple[Finding, Any]]:
         return [(Finding(file, s.column, warnings=s.warnings), s) for s in read_spectra(file)]
@@ -123,7 +121,7 @@ def _saxs(args: argparse.Namespace) -> tuple[Reader, Analyser]:
 
     if args.contrast is not None and not (math.isfinite(args.contrast) and args.contrast != 0):
         raise InputError(f"--contrast must be finite and not 0, not {args.contrast:g}")
-    families = _families(args)
+    families = families_of(args)
 
     def analyse(curve: Any) -> Any:
         return saxs.analyse(
@@ -157,20 +155,6 @@ _KINDS: dict[str, Callable[[argparse.Namespace], tuple[Reader, Analyser]]] = {
     "saxs": _saxs,
     "lamellae": _lamellae,
 }
-
-
-def _families(args: argparse.Namespace) -> "FamilyTable":
-    from msc_plans.families import load_families
-    from msc_plans.settings import read_settings
-
-    if args.families is None:
-        return read_settings().family_table
-    try:
-        return load_families(args.families)
-    except OSError as error:
-        raise InputError(f"--families {args.families}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"--families {error}") from error
 
 
 def _curve_reader(args: argparse.Namespace) -> Reader:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from msc_plans.cli.arguments.history import History, add_history_arguments, is_folder, read_history
-from msc_plans.cli.arguments.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.cli.arguments.model import (
+    add_model_arguments,
+    alarm_lines,
+    learn,
+    mechanisms_of,
+    observables_of,
+    reactor_of,
+)
 from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit; returns the exit code."""
     belief = _belief(args)
     path = None if args.plot is None else _plot_path(args)
-    history = read_history(args)
+    history = read_history(args, belief.observables)
     learn(belief, history)
     probabilities = belief.probabilities
     name = args.mechanism or max(probabilities, key=lambda one: probabilities[one])
@@ -98,12 +105,12 @@ def run(args: argparse.Namespace) -> int:
 def _belief(args: argparse.Namespace) -> "Belief":
     from msc_plans.kinetics.belief import Belief
 
-    mechanisms = mechanisms_of(args)
+    mechanisms, observables = mechanisms_of(args), observables_of(args)
     if args.mechanism is not None and args.mechanism not in mechanisms:
         raise InputError(f"--mechanism: unknown mechanism {args.mechanism!r}; mechanisms are {', '.join(mechanisms)}")
     reactor = reactor_of(args)
     try:
-        return Belief(mechanisms, reactor, particles=args.particles, seed=args.seed)
+        return Belief(mechanisms, reactor, observables=observables, particles=args.particles, seed=args.seed)
     except ValueError as error:
         raise InputError(str(error)) from error
 

@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from msc_plans.cli.arguments.grid import add_grid_arguments, grid_of
 from msc_plans.cli.arguments.history import History, add_history_arguments, read_history
-from msc_plans.cli.arguments.model import add_model_arguments, alarm_lines, learn, mechanisms_of, reactor_of
+from msc_plans.cli.arguments.model import (
+    add_model_arguments,
+    alarm_lines,
+    learn,
+    mechanisms_of,
+    observables_of,
+    reactor_of,
+)
 from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
     from msc_plans.advisor import Advisor, Goal, Interval, Suggestion
+    from msc_plans.families import FamilyTable
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc suggest``."""
     add_history_arguments(parser)
     parser.add_argument("--goal", default="map", help="map, maximise, discriminate or learn (default: %(default)s)")
-    parser.add_argument("--family", help="of the goals map and maximise (default: CdSe-437)")
+    parser.add_argument("--family", help="of the goals map and maximise (default: the table's)")
     parser.add_argument("--by", help="of the goal maximise: amount or purity (default: amount)")
     parser.add_argument("--time", type=float, metavar="S", help="of the goal map: at this residence time only, s")
     parser.add_argument("-n", type=int, default=1, dest="number", metavar="N", help="how many (default: %(default)s)")
@@ -46,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Suggest; returns the exit code."""
     advisor = _advisor(args)
-    history = read_history(args)
+    history = read_history(args, advisor.observables)
     for point in history.points:
         advisor.trials.add(None, point.condition, point.outcome, advisor.cost)
     advisor.register_failures(
@@ -74,7 +82,8 @@ def _advisor(args: argparse.Namespace) -> "Advisor":
     for option, value in (("--budget-ml", args.budget_ml), ("--volume-ul", args.volume_ul)):
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{option} must be above 0, not {value:g}")
-    goal, space, mechanisms = _goal(args), grid_of(args), mechanisms_of(args)
+    observables = observables_of(args)
+    goal, space, mechanisms = _goal(args, observables.families), grid_of(args), mechanisms_of(args)
     if goal.name == "discriminate" and len(mechanisms) < 2:
         raise InputError(f"--goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
     try:
@@ -85,6 +94,7 @@ def _advisor(args: argparse.Namespace) -> "Advisor":
             cost=CostModel() if args.volume_ul is None else CostModel(reactor_volume_ul=args.volume_ul),
             reactor=reactor_of(args),
             mechanisms=mechanisms,
+            families=observables.families,
             seed=args.seed,
             particles=args.particles,
         )
@@ -92,7 +102,7 @@ def _advisor(args: argparse.Namespace) -> "Advisor":
         raise InputError(str(error)) from error
 
 
-def _goal(args: argparse.Namespace) -> "Goal":
+def _goal(args: argparse.Namespace, families: "FamilyTable") -> "Goal":
     from msc_plans.advisor import make_goal
     from msc_plans.advisor.goals import GOALS
 
@@ -106,7 +116,7 @@ def _goal(args: argparse.Namespace) -> "Goal":
             raise InputError(f"--time must be above 0 s, not {args.time:g}")
         settings["residence_time"] = args.time
     try:
-        return make_goal(args.goal, **settings)
+        return make_goal(args.goal, families=families, **settings)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -134,7 +144,7 @@ def _record(
     return {
         "rank": rank,
         **suggestion.condition.as_dict(),
-        "family": advisor.goal.family,
+        "family": advisor.family,
         **suggestion.as_document(),
         "runner_up": None if runner_up is None else runner_up.as_dict(),
         "measured_before": advisor.trials.was_measured(suggestion.condition),
@@ -165,7 +175,7 @@ def _likely(probabilities: Mapping[str, float]) -> str:
 
 
 def _table(suggestions: "list[Suggestion]", advisor: "Advisor") -> list[str]:
-    family = advisor.goal.family
+    family = advisor.family
     lines = [
         _row(
             "#", "nucl.", "growth", "time", "P(acc.)", f"{family} height", f"{family} ratio", "NC maximum", "cost", ""

@@ -110,7 +110,7 @@ class SizingCurve:
         low = max(self.checked_nm[0] - _BEYOND_NM[0], self.range_nm[0])
         high = min(self.checked_nm[1] + _BEYOND_NM[1], self.range_nm[1])
         wavelength = np.linspace(low, high, round((high - low) / _STEP_NM) + 1)
-        return wavelength, np.polyval(np.array(self.polynomial), wavelength)
+        return wavelength, np.asarray(np.polyval(np.array(self.polynomial), wavelength), dtype=np.float64)
 
     def maximum_nm(self, diameter_nm: ArrayLike) -> NDArray[np.float64]:
         """Return the first maximum, nm, of particles of a diameter, nm, of any shape; held at the ends of `inverse`."""

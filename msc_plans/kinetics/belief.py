@@ -18,7 +18,7 @@ from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.inference import Posterior, check_lengths
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.observation import QUANTITIES, Observation
+from msc_plans.kinetics.observation import Observables, Observation
 from msc_plans.kinetics.solver import Reactor
 
 __all__ = ["ALARM", "OPTICS_ALARM", "Belief", "Check", "Particles"]
@@ -80,11 +80,6 @@ class Check:
     misses: NDArray[np.float64]
     p_value: float
 
-    @property
-    def worst(self) -> str:
-        """The quantity that is farthest off."""
-        return QUANTITIES[int(np.nanargmax(np.abs(self.misses)))] if np.isfinite(self.misses).any() else ""
-
 
 class Belief:
     """Posteriors of several mechanisms.
@@ -95,10 +90,17 @@ class Belief:
         Mechanisms by name. Default: the paper's and their rival.
     reactor : Reactor, optional
         Feed and volumes.
+    observables : Observables, optional
+        What is seen. Default: of the built-in families.
     particles : int
         Particles of each mechanism.
     seed : int
         Seed.
+
+    Raises
+    ------
+    ValueError
+        There is no mechanism, or none makes any of the families.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Belief:
         candidates: Mapping[str, Mechanism] | None = None,
         reactor: Reactor | None = None,
         *,
+        observables: Observables | None = None,
         particles: int = 200,
         seed: int = 0,
     ) -> None:
@@ -113,9 +116,12 @@ class Belief:
         if not self.mechanisms:
             raise ValueError("a belief needs at least one mechanism")
         self.reactor = reactor or Reactor()
+        self.observables = observables or Observables()
+        self.observables.check(self.mechanisms.values())
         self.seed = seed
         self.posteriors = {
-            name: Posterior(one, self.reactor, particles=particles, seed=seed) for name, one in self.mechanisms.items()
+            name: Posterior(one, self.reactor, observables=self.observables, particles=particles, seed=seed)
+            for name, one in self.mechanisms.items()
         }
         self.conditions: list[Condition] = []
         self.observations: list[Observation] = []
@@ -138,7 +144,7 @@ class Belief:
     @property
     def discrepancy(self) -> Discrepancy:
         """Of all that was seen so far."""
-        return Discrepancy(tuple(self.conditions), tuple(self.observations))
+        return Discrepancy(tuple(self.conditions), tuple(self.observations), self.observables.names)
 
     @property
     def alarm(self) -> str | None:
@@ -155,7 +161,8 @@ class Belief:
         chance = 1 - (1 - worst.p_value) ** len(self.checks)
         if chance >= _ALARM_CHANCE:
             return None
-        return f"{ALARM}: {worst.worst} at {worst.condition} is off by {np.nanmax(np.abs(worst.misses)):.1f} σ"
+        off = int(np.nanargmax(np.abs(worst.misses)))
+        return f"{ALARM}: {self.observables.names[off]} at {worst.condition} is off by {abs(worst.misses[off]):.1f} σ"
 
     def update(self, conditions: Sequence[Condition], observations: Sequence[Observation]) -> None:
         """Learn from new conditions and what was seen there; the order of the data is part of the seed.

@@ -17,24 +17,27 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from msc_plans.condition import Condition
-from msc_plans.kinetics.observation import QUANTITIES, Observation
+from msc_plans.kinetics.observation import Observation
 
-__all__ = ["AMPLITUDES", "REACHES", "Discrepancy", "distance_kernel"]
+__all__ = ["REACHES", "Discrepancy", "amplitudes_of", "distance_kernel"]
 
 REACHES: Final = np.array([[100.0, 30.0, 0.7], [200.0, 60.0, 1.4]])
 """Length scales of δ: K of nucleation, K of growth, ln time. A wrong rate constant is wrong by nearly as much tens of K
 away, and growth is where the time is spent; the chamber's few per cent make the nucleation temperature count less."""
 _RELATIVE: Final = (0.1, 0.2, 0.4)
 _BY_QUANTITY = {"NC maximum": (3.0, 8.0, 20.0), "NC width": (0.1, 0.25, 0.6), "SAXS radius": (0.02, 0.05, 0.15)}
-AMPLITUDES: Final = np.array([_BY_QUANTITY.get(name, _RELATIVE) for name in QUANTITIES])
-"""Standard deviations of δ, shape (quantities, 3), on the quantities' scales."""
-_LEVELS: Final = [(reach, size) for reach in range(len(REACHES)) for size in range(AMPLITUDES.shape[1])]
+_LEVELS: Final = [(reach, size) for reach in range(len(REACHES)) for size in range(len(_RELATIVE))]
 _SHARES: Final = np.log(np.tile([0.4, 0.4, 0.2], len(REACHES)) / len(REACHES))
 _OWN: Final = 0.3
 """Standard deviation, over the amplitude, of what each condition has of its own."""
 _SAME: Final = np.array([0.5, 0.5, 0.02])
 """Conditions closer than this (K, K, ln time) are one."""
 _JITTER: Final = 1e-6
+
+
+def amplitudes_of(names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the standard deviations that δ may have, on the quantities' scales, shape (quantities, 3)."""
+    return np.array([_BY_QUANTITY.get(name, _RELATIVE) for name in names])
 
 
 def distance_kernel(one: Sequence[Condition], other: Sequence[Condition], reach: int) -> NDArray[np.float64]:
@@ -59,10 +62,21 @@ def _root(conditions: tuple[Condition, ...], reach: int) -> tuple[NDArray[np.flo
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """δ, given the conditions and what was seen there."""
+    """δ, given the conditions and what was seen there.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+        Where.
+    observations : sequence of Observation
+        What was seen at each.
+    names : sequence of str
+        What is observed, as `Observables.names`.
+    """
 
     conditions: Sequence[Condition]
     observations: Sequence[Observation]
+    names: Sequence[str]
 
     def log_likelihood(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ln p(all seen | set), shape (sets,), of predictions of shape (sets, conditions, quantities)."""
@@ -84,7 +98,7 @@ class Discrepancy:
 
     def error(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standard deviation of δ by what was seen, shape (sets, quantities)."""
-        sizes = np.array([AMPLITUDES[:, step] for _, step in _LEVELS]).T
+        sizes = np.array([self._amplitudes[:, step] for _, step in _LEVELS]).T
         return np.sqrt((self.level_shares(predicted) * sizes**2).sum(axis=-1))
 
     def expected(
@@ -99,11 +113,11 @@ class Discrepancy:
         shares = self.level_shares(at_seen)
         every = [*self.conditions, *conditions]
         kernels = [distance_kernel(self.conditions, every, reach) for reach in range(len(REACHES))]
-        for number in range(len(QUANTITIES)):
+        for number in range(len(self.names)):
             which, sigma, miss = self._seen(number, at_seen)
             total = np.zeros((2, *at_new.shape[:2]))
             for level, (reach, step) in enumerate(_LEVELS):
-                kernel, size = kernels[reach], AMPLITUDES[number, step]
+                kernel, size = kernels[reach], self._amplitudes[number, step]
                 covariance = size**2 * kernel[np.ix_(which, which)]
                 across = size**2 * kernel[which, known:]
                 gain = np.linalg.solve(covariance + np.diag(sigma**2), across) if len(which) else across
@@ -121,7 +135,7 @@ class Discrepancy:
         at_new: NDArray[np.floating],
         conditions: Sequence[Condition],
         rng: np.random.Generator,
-        quantities: Sequence[int] = range(len(QUANTITIES)),
+        quantities: Sequence[int] | None = None,
     ) -> NDArray[np.floating]:
         """Draws of what is true at new conditions, one for each set, by Matheron's rule.
 
@@ -133,14 +147,14 @@ class Discrepancy:
             The new ones.
         rng : Generator
             Source of the draws.
-        quantities : sequence of int
-            Which to correct; the others stay as predicted.
+        quantities : sequence of int, optional
+            Which to correct; the others stay as predicted. Default: all.
         """
         known, new = len(self.conditions), tuple(conditions)
         processes = [self._process(new, reach) for reach in range(len(REACHES))]
         shares = self.level_shares(at_seen)
         out = at_new.copy()
-        for number in quantities:
+        for number in range(len(self.names)) if quantities is None else quantities:
             chosen = (rng.random(len(at_new))[:, None] > np.cumsum(shares[:, number], axis=1)[:, :-1]).sum(axis=1)
             noise = rng.standard_normal((len(at_new), known + len(new)), dtype=np.float32)
             which, sigma, miss = self._seen(number, at_seen)
@@ -149,7 +163,7 @@ class Discrepancy:
                 if not mine.any():
                     continue
                 within, across, root, rows = processes[reach]
-                size = AMPLITUDES[number, step]
+                size = self._amplitudes[number, step]
                 at_candidates = size * (noise[mine, known:] @ root.T)
                 at_known = size * (noise[mine] @ rows.T)
                 covariance = size**2 * within[np.ix_(which, which)] + np.diag(sigma**2)
@@ -191,15 +205,19 @@ class Discrepancy:
         return density[:, None] - 0.5 * squares[..., :number].sum(axis=-1)
 
     @cached_property
+    def _amplitudes(self) -> NDArray[np.float64]:
+        return amplitudes_of(self.names)
+
+    @cached_property
     def _values(self) -> NDArray[np.float64]:
         """Shape (quantities, 1, conditions); NaN where nothing was seen."""
         seen = [one.values + 0 * one.sigmas for one in self.observations]
-        return np.array(seen).reshape(-1, len(QUANTITIES)).T[:, None]
+        return np.array(seen).reshape(-1, len(self.names)).T[:, None]
 
     @cached_property
     def _sigmas(self) -> NDArray[np.float64]:
         """Shape (quantities, conditions)."""
-        return np.array([one.sigmas for one in self.observations]).reshape(-1, len(QUANTITIES)).T
+        return np.array([one.sigmas for one in self.observations]).reshape(-1, len(self.names)).T
 
     @cached_property
     def _factors(self) -> NDArray[np.floating]:
@@ -211,7 +229,7 @@ class Discrepancy:
         seen = np.isfinite(self._values[:, 0])
         both = seen[:, :, None] & seen[:, None, :]
         noise = np.where(seen, self._sigmas, 1.0)[:, None, :, None] * np.eye(len(self.conditions))
-        covariances = np.array([AMPLITUDES[:, step, None, None] ** 2 * kernels[reach] for reach, step in _LEVELS])
+        covariances = np.array([self._amplitudes[:, step, None, None] ** 2 * kernels[reach] for reach, step in _LEVELS])
         return np.linalg.cholesky(covariances.swapaxes(0, 1) * both[:, None] + noise**2)
 
     @cached_property

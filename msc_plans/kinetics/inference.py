@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from msc_plans.condition import Condition
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.mechanism import Mechanism
-from msc_plans.kinetics.observation import GAIN_PRIORS, QUANTITIES, Observation, predict
+from msc_plans.kinetics.observation import GAIN_PRIORS, Observables, Observation
 from msc_plans.kinetics.solver import Reactor, solve
 
 __all__ = ["RTOL", "Posterior", "check_lengths"]
@@ -52,6 +52,8 @@ class Posterior:
         The mechanism.
     reactor : Reactor
         Feed and volumes.
+    observables : Observables, optional
+        What is seen. Default: of the built-in families.
     particles : int
         Number of particles, an even number of at least 50.
     sweeps : int
@@ -65,6 +67,7 @@ class Posterior:
         mechanism: Mechanism,
         reactor: Reactor | None = None,
         *,
+        observables: Observables | None = None,
         particles: int = 200,
         sweeps: int = 12,
         seed: int = 0,
@@ -73,6 +76,7 @@ class Posterior:
             raise ValueError(f"particles must be an even number of at least 50, not {particles!r}")
         self.mechanism = mechanism
         self.reactor = reactor or Reactor()
+        self.observables = observables or Observables()
         self.sweeps = sweeps
         self.seed = seed
         priors = (*mechanism.priors, *GAIN_PRIORS)
@@ -82,7 +86,7 @@ class Posterior:
         self.log_evidence = 0.0
         self.conditions: list[Condition] = []
         self.observations: list[Observation] = []
-        self._at_seen = np.empty((particles, 0, len(QUANTITIES)))
+        self._at_seen = np.empty((particles, 0, len(self.observables.names)))
 
     @property
     def parameters(self) -> NDArray[np.float64]:
@@ -155,7 +159,7 @@ class Posterior:
         self._at_seen = self.predict([*self.conditions, *conditions])
         self.conditions += conditions
         self.observations += observations
-        of = Discrepancy(tuple(self.conditions), tuple(self.observations))
+        of = Discrepancy(tuple(self.conditions), tuple(self.observations), self.observables.names)
         self._temper(lambda predicted: np.maximum(of.log_likelihoods(predicted, known), _IMPOSSIBLE), rng)
 
     def _temper(self, terms: Terms, rng: np.random.Generator) -> None:
@@ -242,7 +246,8 @@ class Posterior:
     def _predicted(self, parameters: NDArray[np.float64], conditions: Sequence[Condition]) -> NDArray[np.float64]:
         rates = len(self.mechanism)
         concentrations = solve(self.mechanism, parameters[:, :rates], conditions, self.reactor, rtol=RTOL)
-        return predict(self.mechanism, concentrations, parameters[:, rates:], self.reactor.cadmium_millimolar)
+        gains, fed = parameters[:, rates:], self.reactor.cadmium_millimolar
+        return self.observables.predict(self.mechanism, concentrations, gains, fed)
 
 
 def _square(z: NDArray[np.float64]) -> NDArray[np.floating]:

@@ -13,10 +13,9 @@ from typing import Any, Final, NoReturn
 
 from msc_plans.kinetics.mechanism import Constant, Mechanism, Nanocrystals, Prior, Step
 
-__all__ = ["BUILT_IN", "FAMILIES", "mechanisms", "read_mechanisms"]
+__all__ = ["BUILT_IN", "mechanisms", "read_mechanisms"]
 
 BUILT_IN: Final = Path(__file__).with_name("mechanisms")
-FAMILIES: Final = ("CdSe-382", "CdSe-403", "CdSe-437", "CdSe-465")
 _ADDED_TO = ("species", "steps", "groups", "mechanisms")
 _TABLES = (*_ADDED_TO, "nanocrystals")
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism import Mechanism
-from msc_plans.kinetics.mechanism_file import FAMILIES
-from msc_plans.kinetics.observation import QUANTITIES, RATIO_FLOOR, heights_of, predict
+from msc_plans.kinetics.observation import RATIO_FLOOR, Observables, heights_of
 from msc_plans.kinetics.solver import Reactor, solve
 
 __all__ = ["outcome_record"]
@@ -22,6 +21,7 @@ def outcome_record(
     rng: np.random.Generator,
     *,
     reactor: Reactor | None = None,
+    observables: Observables | None = None,
     relative_noise: float = 0.1,
     noise: float = 0.002,
     full_conversion_height: float = 2.0,
@@ -40,6 +40,8 @@ def outcome_record(
         Source of the noise.
     reactor : Reactor, optional
         Feed and volumes.
+    observables : Observables, optional
+        What is seen. Default: of the built-in families.
     relative_noise : float
         Log-normal noise of each height.
     noise : float
@@ -47,18 +49,19 @@ def outcome_record(
     full_conversion_height : float
         Absorbance.
     """
-    reactor = reactor or Reactor()
+    reactor, observables = reactor or Reactor(), observables or Observables()
+    families = observables.families
     rates, gains = parameters[None, : len(mechanism)], parameters[None, len(mechanism) :]
     concentrations = solve(mechanism, rates, [condition], reactor, rtol=1e-5)
-    quantities = predict(mechanism, concentrations, gains, reactor.cadmium_millimolar)
-    *families, crystals = heights_of(quantities)[0, 0]
-    maximum, width = quantities[0, 0, QUANTITIES.index("NC maximum")], quantities[0, 0, QUANTITIES.index("NC width")]
+    quantities = observables.predict(mechanism, concentrations, gains, reactor.cadmium_millimolar)
+    *shares, crystals = heights_of(quantities)[0, 0]
+    maximum, width = (quantities[0, 0, observables.index(name)] for name in ("NC maximum", "NC width"))
 
     def measured(height: float) -> float:
         factor = np.exp(relative_noise * rng.standard_normal())
         return max(0.0, float(height * full_conversion_height * factor + noise * rng.standard_normal()))
 
-    heights = {family: measured(height) for family, height in zip(FAMILIES, families, strict=True)}
+    heights = {family: measured(height) for family, height in zip(families.names, shares, strict=True)}
     crystal = measured(crystals)
     seen = crystal > 5 * noise
     floor = RATIO_FLOOR * full_conversion_height
@@ -72,7 +75,7 @@ def outcome_record(
         "noise": noise,
     }
     for family, height in heights.items():
-        rest = crystal + floor + (heights["CdSe-465"] if family != "CdSe-465" else 0.0)
+        rest = crystal + floor + heights.get(families[family].denominator, 0.0)
         sigma = noise + 0.02 * height
         record |= {
             f"{family}_height": height,

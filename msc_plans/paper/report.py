@@ -121,7 +121,6 @@ def mechanisms(records: Iterable[Record], seed: int, feed: Mapping[str, float] |
         Feed and volumes: the arguments of the model's reactor.
     """
     from msc_plans.kinetics.belief import Belief
-    from msc_plans.kinetics.observation import Observation
     from msc_plans.kinetics.solver import Reactor
 
     records, reactor = list(records), Reactor(**(feed or {}))
@@ -141,7 +140,7 @@ def mechanisms(records: Iterable[Record], seed: int, feed: Mapping[str, float] |
         if used:
             belief = Belief(reactor=reactor, particles=_PARTICLES, seed=seed)
             conditions = [one.condition for one in used if one.condition is not None]
-            belief.update(conditions, [Observation.from_record(one.results["uvvis"]) for one in used])
+            belief.update(conditions, [belief.observables.observation(one.results["uvvis"]) for one in used])
             shares = belief.probabilities
             row |= {"probabilities": shares, "alarm": belief.alarm}
             row["of_the_paper"] = sum(shares.get(one, 0.0) for one in expected)

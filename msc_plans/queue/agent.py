@@ -11,7 +11,6 @@ from msc_plans.advisor import Advisor
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.condition import Condition
 from msc_plans.errors import InputError
-from msc_plans.kinetics.observation import Observation
 from msc_plans.plans.measure import SCHEMA_VERSION
 from msc_plans.plans.resume import Past, read_past
 from msc_plans.queue.held import Held, asked_at_terminal
@@ -288,7 +287,7 @@ class Agent:
             measured = trial.trial_id in history.done_trials(self.uid)
             for outcome in history.outcomes(self.uid) if measured else ():
                 try:
-                    Observation.from_record(outcome)
+                    self.advisor.observables.observation(outcome)
                 except ValueError:
                     continue  # of another analysis, which was quicker
                 return {key: value for key, value in outcome.items() if key != "_id"}, ""

@@ -1,11 +1,14 @@
 """The advisor that knows a site's reactor and optics, and what it may choose from: from the settings alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from devices import Geometry
 from msc_plans.advisor import Advisor, Budget, CostModel, SearchSpace
 from msc_plans.advisor.goals import goal_of
+from msc_plans.errors import InputError
+from msc_plans.kinetics.mechanism import Mechanism
+from msc_plans.kinetics.mechanism_file import mechanisms, read_mechanisms
 from msc_plans.kinetics.observation import Optics
 from msc_plans.kinetics.solver import Reactor
 from msc_plans.settings import Settings
@@ -16,7 +19,7 @@ __all__ = ["advisor_for", "space_for"]
 def advisor_for(
     settings: Settings,
     goal: str,
-    family: str,
+    family: str | None,
     space: SearchSpace,
     *,
     dwell_s: float = 30.0,
@@ -30,9 +33,11 @@ def advisor_for(
     Parameters
     ----------
     settings : Settings
-        Volumes, ovens, optics.
-    goal, family : str
+        Volumes, ovens, optics, families and mechanisms.
+    goal : str
         See :func:`msc_plans.advisor.goals.goal_of`.
+    family : str, optional
+        What the goal is about. Default: the campaign family of the settings' table.
     space : SearchSpace
         What it may choose from.
     dwell_s : float
@@ -43,12 +48,15 @@ def advisor_for(
     Raises
     ------
     ValueError
-        A goal or family that there is not.
+        A goal or family that there is not, or mechanisms and families that do not belong together.
+    InputError
+        The settings' mechanisms can't be read.
     """
+    families = settings.family_table
     optics, geometry = settings.optics, Geometry(**settings.geometry.model_dump())
     heating_k_min = settings.ovens.heating_k_min
     return Advisor(
-        goal_of(goal, family),
+        goal_of(goal, family or "", families),
         space,
         cost=CostModel(
             reactor_volume_ul=geometry.heated_ul,
@@ -63,10 +71,24 @@ def advisor_for(
             chamber_fraction=geometry.chamber_ul / geometry.heated_ul,
         ),
         optics=Optics(path_length_cm=optics.path_length_cm),
+        mechanisms=_mechanisms(settings),
+        families=families,
         seed=seed,
         particles=particles,
         checkpoint_path=checkpoint_path,
     )
+
+
+def _mechanisms(settings: Settings) -> Mapping[str, Mechanism]:
+    path = settings.mechanisms
+    if path is None:
+        return mechanisms()
+    try:
+        return read_mechanisms(path)
+    except OSError as error:
+        raise InputError(f"settings: mechanisms = {str(path)!r}: can't be read: {error.strerror}") from error
+    except ValueError as error:  # it names the file
+        raise InputError(f"settings: mechanisms: {error}") from error
 
 
 def space_for(

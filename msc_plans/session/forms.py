@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msc_plans.kinetics.mechanism_file import FAMILIES
 from msc_plans.plans.saxs import STANDARDS
 from msc_plans.settings import Settings
 
@@ -93,7 +92,7 @@ def _common(settings: Settings, saxs: bool) -> Parameters:
         "seed": _bounds(0),
         "particles": _bounds(1),
         "confirm": {"annotation": "typing.Literal[False]"},  # nobody sits at the worker's terminal
-        "family": _choice("Family", tuple(FAMILIES)),
+        "family": _choice("Family", settings.family_table.names),
         "fractions": _choices("Fraction", ("Fi", "F1", "F2", "F3", "F4", "F5")),
         "standards": _choices("Standard", STANDARDS),
     }

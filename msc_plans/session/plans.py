@@ -29,7 +29,7 @@ def plans_of(session: Session) -> Mapping[str, Callable[..., Any]]:
 def make_advisor(
     session: Session,
     goal: str,
-    family: str,
+    family: str | None,
     space: SearchSpace,
     *,
     seed: int = 0,
@@ -52,14 +52,15 @@ def make_advisor(
 
 
 def campaign_plan(session: Session) -> Callable[..., Any]:
-    """Return `msc_campaign` for a session: its advisor, live analysis and store are handed in."""
+    """Return `msc_campaign` for a session: its advisor, live analysis, families and store are handed in."""
+    campaign_family = session.settings.family_table.campaign_family
 
     @plan
     def msc_campaign(
         reactor: Reactor,
         spectrometer: SpectrometerLike,
         goal: Goal = "map",
-        family: str = "CdSe-437",
+        family: str = campaign_family,
         nucleation_temperatures: list[float] | None = None,
         residence_times: list[float] | None = None,
         growth_offsets: list[float] | None = None,

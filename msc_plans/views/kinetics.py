@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from msc_plans.kinetics.inference import Posterior
 from msc_plans.kinetics.mechanism import REFERENCE_TEMPERATURE
-from msc_plans.kinetics.mechanism_file import FAMILIES
-from msc_plans.kinetics.observation import HEIGHT_SOFT, QUANTITIES, heights_of
+from msc_plans.kinetics.observation import HEIGHT_SOFT, heights_of
 from msc_plans.kinetics.solver import GAS_CONSTANT, ZERO_CELSIUS
 
 __all__ = ["Comparison", "RateBand", "kinetics_figure"]
@@ -22,7 +21,6 @@ __all__ = ["Comparison", "RateBand", "kinetics_figure"]
 _CHOSEN, _OTHER, _GREY, _PRIOR, _ALARM = "#1f4e99", "#a9b8d0", "#9a9a9a", "#555555", "#c00000"
 _COLOURS = ("#7b3294", "#3b6fb6", "#2a9d5c", "#d9a514", "#c0392b")
 _MARKERS = ("v", "s", "o", "D", "^")
-_HEIGHTS = (*FAMILIES, "NC")
 _RANGE = (240.0, 350.0)
 _ACROSS = 4
 _LEAST_DECADES = 3.0
@@ -70,6 +68,8 @@ class Comparison:
     (conditions,). The model's error isn't in the predictions: near a measurement it would follow the measurement.
     """
 
+    names: tuple[str, ...]
+    """Of what the heights are."""
     height: NDArray[np.floating]
     height_sigma: NDArray[np.floating]
     predicted: NDArray[np.floating]
@@ -90,13 +90,15 @@ class Comparison:
             return None
         values, sigmas = (np.array([getattr(one, name) for one in seen]) for name in ("values", "sigmas"))
         full = np.array([one.full_height for one in seen])[:, None]
-        number, place = len(_HEIGHTS), QUANTITIES.index("NC maximum")
+        place = posterior.observables.index("NC maximum")
+        names = (*posterior.observables.families.names, "NC")
         predicted = posterior.predict(posterior.conditions)
         predicted = predicted[np.isfinite(predicted[..., 0]).all(axis=1)]
         shares = heights_of(values)
         return cls(
+            names,
             shares * full,
-            sigmas[:, :number] * (shares + HEIGHT_SOFT) * full,
+            sigmas[:, : len(names)] * (shares + HEIGHT_SOFT) * full,
             np.percentile(heights_of(predicted) * full, [2.5, 50, 97.5], axis=0),
             values[:, place],
             sigmas[:, place],
@@ -168,13 +170,14 @@ def _heights(axes: Axes, comparison: Comparison | None) -> None:
         _nothing(axes, title)
         return
     floor, shown = comparison.floor, []
-    for number, name in enumerate(_HEIGHTS):
+    for number, name in enumerate(comparison.names):
+        look = -1 if number == len(comparison.names) - 1 else number % (len(_COLOURS) - 1)
         x = np.maximum(comparison.height[:, number], floor)
         low, y, high = np.maximum(comparison.predicted[..., number], floor)
         sigma = comparison.height_sigma[:, number]
         errors = np.array([x - np.maximum(x - sigma, floor), sigma])
         axes.errorbar(
-            x, y, (y - low, high - y), errors, fmt=_MARKERS[number], ms=5, color=_COLOURS[number], elinewidth=0.8,
+            x, y, (y - low, high - y), errors, fmt=_MARKERS[look], ms=5, color=_COLOURS[look], elinewidth=0.8,
             alpha=0.85, label=name,
         )  # fmt: skip
         shown += [x.max(), high.max()]

@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from msc_plans.cli.arguments.store import reach
 from msc_plans.condition import Condition
 from msc_plans.errors import InputError
-from msc_plans.kinetics.observation import OPTIONAL_KEYS, OUTCOME_KEYS, Observation
+from msc_plans.kinetics.observation import OPTIONAL_KEYS, Observables, Observation
 from msc_plans.storage.client import is_uri
 
 __all__ = ["History", "Point", "add_history_arguments", "check_condition", "is_folder", "read_history"]
@@ -36,6 +36,8 @@ class Point:
 class History:
     """What was measured, in its order, and the conditions that failed."""
 
+    observables: Observables
+    """What each record tells of."""
     points: list[Point] = field(default_factory=list)
     failed: list[Condition] = field(default_factory=list)
 
@@ -58,11 +60,12 @@ class History:
             self.failed.append(condition)
             return
         try:
-            seen = Observation.from_record(record)
+            seen = self.observables.observation(record)
         except (ValueError, OverflowError) as error:
             raise InputError(f"{where}: {error}; the keys are listed in docs/advisor.md") from error
-        _check_sigmas(record, where)
-        numbers = {key: _number(record[key]) for key in (*OUTCOME_KEYS, *OPTIONAL_KEYS) if key in record}
+        keys = (*self.observables.outcome_keys, *OPTIONAL_KEYS)
+        _check_sigmas(record, keys, where)
+        numbers = {key: _number(record[key]) for key in keys if key in record}
         self.points.append(Point(condition, seen, numbers))
 
 
@@ -78,8 +81,8 @@ def add_history_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_history(args: argparse.Namespace) -> History:
-    """Read what ``HISTORY`` names.
+def read_history(args: argparse.Namespace, observables: Observables) -> History:
+    """Read what ``HISTORY`` names: of each condition what `observables` tells of.
 
     Raises
     ------
@@ -88,13 +91,13 @@ def read_history(args: argparse.Namespace) -> History:
     """
     source: str = args.history
     if is_uri(source) or (source != "-" and is_folder(source)):
-        return _from_store(source, args.campaign)
+        return _from_store(source, args.campaign, observables)
     if args.campaign is not None:
         raise InputError(f"--campaign is for a store; {source} is {'stdin' if source == '-' else 'a file'}")
     if source == "-":
-        return _from_lines(sys.stdin.buffer.read(), "stdin")
+        return _from_lines(sys.stdin.buffer.read(), "stdin", observables)
     try:
-        return _from_lines(Path(source).read_bytes(), source)
+        return _from_lines(Path(source).read_bytes(), source, observables)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{source}: {reason}; give a file of JSON lines, a store's folder, or - for stdin") from error
@@ -127,8 +130,8 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _check_sigmas(record: Mapping[str, Any], where: str) -> None:
-    for key in (*OUTCOME_KEYS, *OPTIONAL_KEYS):
+def _check_sigmas(record: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    for key in keys:
         if key.endswith("_sigma") and key in record:
             value = _number(record[key])
             # A height below what can be seen is 0 ± 0 at times; no maximum is exact.
@@ -136,8 +139,8 @@ def _check_sigmas(record: Mapping[str, Any], where: str) -> None:
                 raise InputError(f"{where}: {key} must be above 0, not {value:g}; give null where it isn't known")
 
 
-def _from_lines(content: bytes, name: str) -> History:
-    history = History()
+def _from_lines(content: bytes, name: str, observables: Observables) -> History:
+    history = History(observables)
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         where = f"{name}:{number}"
         if not raw.strip():
@@ -157,7 +160,7 @@ def _from_lines(content: bytes, name: str) -> History:
     return history
 
 
-def _from_store(where: str, campaign: str | None) -> History:
+def _from_store(where: str, campaign: str | None, observables: Observables) -> History:
     from msc_plans.storage import CatalogHistory, opened
 
     try:
@@ -166,7 +169,7 @@ def _from_store(where: str, campaign: str | None) -> History:
         with opened(where) as catalog:
             stored = CatalogHistory(catalog)
             uid = _campaign(stored.campaigns(), campaign, where)
-            return History() if uid is None else _of_campaign(stored, uid, where)
+            return History(observables) if uid is None else _of_campaign(stored, uid, where, observables)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -189,13 +192,13 @@ def _campaign(known: list[str], wanted: str | None, where: str) -> str | None:
     raise InputError(f"{where}: --campaign {wanted!r} {said}; there are {', '.join(shown) or 'none'}")
 
 
-def _of_campaign(stored: Any, uid: str, where: str) -> History:
-    history = History()
+def _of_campaign(stored: Any, uid: str, where: str, observables: Observables) -> History:
+    history = History(observables)
     failures = stored.failures(uid)
     measured = set()
     for record in stored.outcomes(uid):
         trial = record["_id"]
-        if trial in failures and not set(OUTCOME_KEYS) <= set(record):
+        if trial in failures and not set(observables.outcome_keys) <= set(record):
             continue
         history.add({key: value for key, value in record.items() if key != "failed"}, f"{where}: {trial}")
         measured.add(trial)

@@ -1,4 +1,4 @@
-"""The mechanisms and the reactor a history is read with: what ``msc suggest`` and ``msc fit`` share."""
+"""The families, mechanisms and reactor a history is read with: what ``msc suggest`` and ``msc fit`` share."""
 
 import argparse
 import math
@@ -8,15 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msc_plans.cli.arguments.families import add_families_argument, families_of
 from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
     from msc_plans.cli.arguments.history import History
     from msc_plans.kinetics.belief import Belief
     from msc_plans.kinetics.mechanism import Mechanism
+    from msc_plans.kinetics.observation import Observables
     from msc_plans.kinetics.solver import Reactor
 
-__all__ = ["add_model_arguments", "alarm_lines", "learn", "mechanisms_of", "reactor_of"]
+__all__ = ["add_model_arguments", "alarm_lines", "learn", "mechanisms_of", "observables_of", "reactor_of"]
 
 _PORTIONS = 12
 _MEANING = (
@@ -27,11 +29,18 @@ _MEANING = (
 
 def add_model_arguments(parser: argparse._ActionsContainer) -> None:
     """Add what the model is told."""
+    add_families_argument(parser)
     parser.add_argument(
-        "--mechanisms", type=Path, metavar="TOML", help="mechanisms of one's own instead of the built-in ones"
+        "--mechanisms",
+        type=Path,
+        metavar="TOML",
+        help="mechanisms that make the families (default: MSC_MECHANISMS, msc.toml or the built-in ones of CdSe)",
     )
     parser.add_argument(
-        "--feed-mmol-l", type=float, metavar="X", help="CdSe fed, the lesser of Cd and Se in the mixture (default: 10)"
+        "--feed-mmol-l",
+        type=float,
+        metavar="X",
+        help="formula units fed, such as the lesser of Cd and Se in the mixture (default: 10)",
     )
     parser.add_argument(
         "--chamber-fraction",
@@ -50,15 +59,33 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
 def mechanisms_of(args: argparse.Namespace) -> "Mapping[str, Mechanism]":
     """Return the mechanisms by name."""
     from msc_plans.kinetics.mechanism_file import mechanisms, read_mechanisms
+    from msc_plans.settings import read_settings
 
-    if args.mechanisms is None:
+    path = read_settings().mechanisms if args.mechanisms is None else args.mechanisms
+    if path is None:
         return mechanisms()
     try:
-        return read_mechanisms(args.mechanisms)
+        return read_mechanisms(path)
     except OSError as error:
-        raise InputError(f"--mechanisms {args.mechanisms}: {error.strerror}") from error
+        raise InputError(f"--mechanisms {path}: {error.strerror}") from error
     except ValueError as error:  # it names the file
         raise InputError(f"--mechanisms {error}") from error
+
+
+def observables_of(args: argparse.Namespace) -> "Observables":
+    """Return what is observed of the families.
+
+    Raises
+    ------
+    InputError
+        The table can't be read, or lacks what the kinetic model needs.
+    """
+    from msc_plans.kinetics.observation import Observables
+
+    try:
+        return Observables(families_of(args))
+    except ValueError as error:
+        raise InputError(f"--families: {error}") from error
 
 
 def reactor_of(args: argparse.Namespace) -> "Reactor":

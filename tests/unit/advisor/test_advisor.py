@@ -10,10 +10,11 @@ import pytest
 from msc_plans.advisor import Advisor, Budget, CostModel, DiscriminateGoal, LearnGoal, MaximiseGoal, SearchSpace
 from msc_plans.condition import Condition
 from msc_plans.kinetics.inference import Posterior
-from msc_plans.kinetics.mechanism_file import FAMILIES, mechanisms
-from msc_plans.kinetics.observation import heights_of, ratio_of
+from msc_plans.kinetics.mechanism_file import mechanisms
+from msc_plans.kinetics.observation import Observables, heights_of
 from msc_plans.kinetics.synthetic import outcome_record
 
+OBSERVABLES = Observables()
 SPACE = SearchSpace.equal_ovens()
 KEY = "CdSe-437_ratio"
 MECHANISMS = {name: mechanisms()[name] for name in ("sequential", "dead_end")}
@@ -25,8 +26,8 @@ def world():
     """Return a draw of the prior in which CdSe-437 has a window inside the range."""
     prior = Posterior(TRUE, particles=2000, seed=77)
     predicted = prior.predict(SPACE.candidates())
-    inside = ratio_of(predicted, "CdSe-437") >= 0.085
-    heights = heights_of(predicted)[..., FAMILIES.index("CdSe-437")]
+    inside = OBSERVABLES.ratio(heights_of(predicted), "CdSe-437") >= 0.085
+    heights = heights_of(predicted)[..., OBSERVABLES.index("CdSe-437")]
     for row, cells, height in zip(prior.parameters, inside, heights, strict=True):
         # A window inside the range, with bands that stand out of the noise of 0.001.
         if 3 <= cells.sum() <= 6 and not cells[:2].any() and not cells[-2:].any() and height[cells].min() > 0.01:

@@ -5,9 +5,10 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from msc_plans.condition import Condition
-from msc_plans.kinetics.discrepancy import AMPLITUDES, REACHES, Discrepancy, distance_kernel
-from msc_plans.kinetics.observation import QUANTITIES, Observation
+from msc_plans.kinetics.discrepancy import REACHES, Discrepancy, amplitudes_of, distance_kernel
+from msc_plans.kinetics.observation import Observables, Observation
 
+QUANTITIES = Observables().names
 NUMBER = QUANTITIES.index("CdSe-437")
 SIGMA = 0.02
 
@@ -35,14 +36,14 @@ def test_the_likelihood_is_that_of_correlated_normal_errors():
     where = (equal(280), equal(300), equal(310))
     values = np.array([-3.0, -2.0, -2.5])
     model = predictions([-2.8, -2.5], [-2.2, -2.5], [-2.4, -2.4])
-    found = Discrepancy(where, seen(*values)).log_likelihood(model)
+    found = Discrepancy(where, seen(*values), QUANTITIES).log_likelihood(model)
     for miss, total in zip(values - model[..., NUMBER], found, strict=True):
         terms = [
             share / len(REACHES) * multivariate_normal.pdf(
                 miss, cov=size**2 * distance_kernel(where, where, reach) + SIGMA**2 * np.eye(3)
             )
             for reach in range(len(REACHES))
-            for share, size in zip((0.4, 0.4, 0.2), AMPLITUDES[NUMBER], strict=True)
+            for share, size in zip((0.4, 0.4, 0.2), amplitudes_of(QUANTITIES)[NUMBER], strict=True)
         ]  # fmt: skip
         # without the powers of 2 π
         assert total == pytest.approx(np.log(sum(terms)) + 1.5 * np.log(2 * np.pi), abs=1e-9)
@@ -51,7 +52,7 @@ def test_the_likelihood_is_that_of_correlated_normal_errors():
 def test_a_set_without_prediction_is_impossible():
     model = predictions([np.nan, 0.0])
     model[0] = np.nan
-    found = Discrepancy((equal(280),), seen(0.0)).log_likelihood(model)
+    found = Discrepancy((equal(280),), seen(0.0), QUANTITIES).log_likelihood(model)
     assert found[0] == -np.inf
     assert np.isfinite(found[1])
 
@@ -60,7 +61,7 @@ def test_measured_conditions_dominate_and_far_ones_do_not():
     where, new = (equal(280), equal(300)), [equal(280), equal(300), equal(290), Condition(450, 450, 14)]
     rng = np.random.default_rng(0)
     model = rng.normal(5.0, 0.5, 4000)
-    of = Discrepancy(where, seen(4.0, 3.0))
+    of = Discrepancy(where, seen(4.0, 3.0), QUANTITIES)
     at_seen, at_new = predictions(model, model), predictions(*([model] * 4))
     draws = of.corrected(at_seen, at_new, new, rng, [NUMBER])[..., NUMBER]
     mean, variance = of.expected(at_seen, at_new, new)
@@ -78,7 +79,10 @@ def test_measured_conditions_dominate_and_far_ones_do_not():
 def test_a_model_that_is_far_off_is_given_a_large_error():
     where = tuple(equal(t) for t in (260, 280, 300, 320))
     close, far = (
-        Discrepancy(where, seen(*values)).level_shares(predictions(*([[0.0]] * 4)))[0, NUMBER].reshape(2, 3).sum(axis=0)
+        Discrepancy(where, seen(*values), QUANTITIES)
+        .level_shares(predictions(*([[0.0]] * 4)))[0, NUMBER]
+        .reshape(2, 3)
+        .sum(axis=0)
         for values in ((0.05, -0.05, 0.02, 0.0), (1.5, -1.5, 1.0, -1.2))
     )
     assert np.argmax(close) == 0
@@ -90,7 +94,9 @@ def test_without_measurements_only_doubt_is_added():
     rng = np.random.default_rng(0)
     nothing = np.zeros((4000, 0, len(QUANTITIES)))
     new = [equal(280), equal(281)]
-    draws = Discrepancy((), ()).corrected(nothing, predictions(*([np.zeros(4000)] * 2)), new, rng)[..., NUMBER]
-    expected = np.sqrt(1.09 * np.array([0.4, 0.4, 0.2]) @ AMPLITUDES[NUMBER] ** 2)
+    draws = Discrepancy((), (), QUANTITIES).corrected(nothing, predictions(*([np.zeros(4000)] * 2)), new, rng)[
+        ..., NUMBER
+    ]
+    expected = np.sqrt(1.09 * np.array([0.4, 0.4, 0.2]) @ amplitudes_of(QUANTITIES)[NUMBER] ** 2)
     assert draws.std(axis=0) == pytest.approx([expected, expected], rel=0.1)
     assert np.corrcoef(draws.T)[0, 1] > 0.85

@@ -10,9 +10,10 @@ from msc_plans.kinetics.belief import ALARM, OPTICS_ALARM, Belief
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.inference import Posterior
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.observation import QUANTITIES, Observation, ratio_of
+from msc_plans.kinetics.observation import Observables, Observation, heights_of
 from msc_plans.kinetics.synthetic import outcome_record
 
+OBSERVABLES = Observables()
 MECHANISM = mechanisms()["sequential"]
 CONDITIONS = [Condition(t, t, 14) for t in (290, 250, 330, 270)]
 
@@ -20,7 +21,7 @@ CONDITIONS = [Condition(t, t, 14) for t in (290, 250, 330, 270)]
 def observe(truth, conditions=CONDITIONS, seed=3, relative_noise=0.1, mechanism=MECHANISM):
     rng = np.random.default_rng(seed)
     records = [outcome_record(mechanism, truth, one, rng, relative_noise=relative_noise) for one in conditions]
-    return [Observation.from_record(one) for one in records]
+    return [OBSERVABLES.observation(one) for one in records]
 
 
 def drawn_truth(seed, mechanism=MECHANISM):
@@ -44,22 +45,22 @@ def test_well_specified_truth_lies_in_the_intervals():
 def test_the_data_are_learnt_and_their_prediction_narrows():
     truth = drawn_truth(11)
     posterior = Posterior(MECHANISM, particles=200, seed=1)
-    before = np.log(ratio_of(posterior.predict(CONDITIONS), "CdSe-437") + 0.005).std(axis=0)
+    before = np.log(OBSERVABLES.ratio(heights_of(posterior.predict(CONDITIONS)), "CdSe-437") + 0.005).std(axis=0)
     for one, seen in zip(CONDITIONS, observe(truth), strict=True):
         posterior.update([one], [seen])
-    after = np.log(ratio_of(posterior.predict(CONDITIONS), "CdSe-437") + 0.005).std(axis=0)
+    after = np.log(OBSERVABLES.ratio(heights_of(posterior.predict(CONDITIONS)), "CdSe-437") + 0.005).std(axis=0)
     assert (after < 0.7 * before).all()
 
 
 def test_the_evidence_is_the_mean_likelihood_under_the_prior():
     (seen,) = observe(drawn_truth(11), CONDITIONS[:1])
     # two quantities only: so few that draws of the prior meet them
-    number = [QUANTITIES.index(name) for name in ("CdSe-437", "NC maximum")]
-    values = np.full(len(QUANTITIES), np.nan)
+    number = [OBSERVABLES.index(name) for name in ("CdSe-437", "NC maximum")]
+    values = np.full(len(OBSERVABLES.names), np.nan)
     values[number] = seen.values[number]
     part = Observation(values, seen.sigmas, seen.full_height)
     many = Posterior(MECHANISM, particles=20000, seed=5)
-    logs = Discrepancy((CONDITIONS[0],), (part,)).log_likelihood(many.predict(CONDITIONS[:1]))
+    logs = Discrepancy((CONDITIONS[0],), (part,), OBSERVABLES.names).log_likelihood(many.predict(CONDITIONS[:1]))
     found = []
     for seed in range(4):
         posterior = Posterior(MECHANISM, particles=400, seed=seed)
@@ -77,7 +78,7 @@ def test_data_that_no_parameter_explains_do_not_collapse_the_particles():
         record = outcome_record(MECHANISM, truth, one, rng)
         # Bands that contradict one another: nanocrystals of 430 nm, all families at full conversion.
         record |= {f"CdSe-{n}_height": 2.0 for n in (382, 403, 437, 465)} | {"nc_wavelength_nm": 430.0}
-        posterior.update([one], [Observation.from_record(record)])
+        posterior.update([one], [OBSERVABLES.observation(record)])
     assert np.isfinite(posterior.z).all()
     assert len(np.unique(posterior.z[:, 0])) > 50
     assert posterior.z.std(axis=0).min() > 0.05
@@ -117,7 +118,7 @@ def test_probabilities_start_equal_and_sum_to_one():
     assert sum(belief.probabilities.values()) == pytest.approx(1.0)
     assert len(belief) == 200
     particles = belief.particles(CONDITIONS, most=100)
-    assert particles.predicted.shape == (100, 4, len(QUANTITIES))
+    assert particles.predicted.shape == (100, 4, len(OBSERVABLES.names))
     assert np.exp(particles.log_weight).sum() == pytest.approx(1.0)
 
 
@@ -129,7 +130,7 @@ def test_an_alarm_is_raised_by_what_no_mechanism_predicts():
     near = Condition(292, 292, 14)
     (seen,) = observe(truth, [near])
     values = seen.values.copy()
-    values[QUANTITIES.index("NC maximum")] += 90.0
+    values[OBSERVABLES.index("NC maximum")] += 90.0
     belief.update([near], [Observation(values, seen.sigmas, seen.full_height)])
     assert belief.alarm.startswith(f"{ALARM}: NC maximum at {near} is off by")
 
