@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
         help="what the campaign is after (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--family", default="CdSe-437", help="of clusters (default: %(default)s)")
+    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
     parser.add_argument(
         "--max-conditions", type=int, default=8, help="with those before a resume (default: %(default)s)"
     )
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--particles", type=int, default=200, help="of the advisor (default: %(default)s)")
     parser.add_argument("--saxs", action="store_true", help="take frames, too")
     parser.add_argument("--frame-exposure", type=float, default=10.0, metavar="S", help="(default: %(default)s)")
-    parser.add_argument("--sample", default="CdSe", help="what flows (default: %(default)s)")
+    parser.add_argument("--sample", default="", help="what flows (default: the family table's material)")
     parser.add_argument("--draw", action="store_true", help="fill empty syringes from their reservoirs, without asking")
     parser.add_argument("--hold", action="store_true", help="queue nothing that a person has not released")
     decision = parser.add_mutually_exclusive_group()

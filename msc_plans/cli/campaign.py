@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
         help="what it is after (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--family", default="CdSe-437", help="of clusters (default: %(default)s)")
+    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
     parser.add_argument("--conditions", type=int, default=8, help="at the most (default: %(default)s)")
     parser.add_argument("--hours", type=float, help="that may be used (default: any)")
     parser.add_argument("--ml", type=float, help="of mixture that may be used (default: any)")
@@ -59,7 +59,9 @@ def _run(args: argparse.Namespace) -> int:
             uids.append(document["campaign_uid"])
 
     try:
-        session = open_session(read_settings(), listeners=[CampaignLines(family=args.family), note])
+        settings = read_settings()
+        family = args.family or settings.family_table.campaign_family
+        session = open_session(settings, listeners=[CampaignLines(family), note])
     except (ConnectionError, ServerError) as error:
         raise InputError(str(error)) from error
     # what goes wrong is said once, by this command, not by a traceback beside it
@@ -72,7 +74,7 @@ def _run(args: argparse.Namespace) -> int:
                 session.reactor,
                 session.spectrometer,
                 goal=args.goal,
-                family=args.family,
+                family=family,
                 max_conditions=args.conditions,
                 max_hours=args.hours,
                 max_ml=args.ml,

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--conditions", type=int, default=MAX_CONDITIONS, help="at the most, 1 to 8 (default: %(default)s)"
     )
     parser.add_argument("--goal", default="map", help="what to look for (default: %(default)s)")
-    parser.add_argument("--family", default="CdSe-437", help="which cluster family (default: %(default)s)")
+    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
     parser.add_argument("--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)")
     parser.add_argument(
         "--time-scale", type=float, default=200.0, help="twin seconds per second (default: %(default)s)"
@@ -48,9 +48,12 @@ def run(args: argparse.Namespace) -> int:
     from ioc_sim.physics.scenario_file import load_scenario
     from ioc_sim.server import PortInUseError, check_port
     from msc_plans.advisor.goals import goal_of
+    from msc_plans.settings import read_settings
 
+    families = read_settings().family_table
+    args.family = args.family or families.campaign_family
     try:
-        goal = goal_of(args.goal, args.family)
+        goal = goal_of(args.goal, args.family, families)
         load_scenario(args.scenario)
         if not 1 <= args.conditions <= MAX_CONDITIONS:
             raise ValueError(f"--conditions must be 1 to {MAX_CONDITIONS}, not {args.conditions}")
@@ -154,7 +157,7 @@ class Demo:
 
         settings = read_settings(prefix="MSC:", store=self.store, tiled_uri="")
         collected = Collected(self.args.family, self.goal.threshold)
-        lines = CampaignLines(write=tqdm_write, family=self.args.family)
+        lines = CampaignLines(self.args.family, tqdm_write)
         session = open_session(settings, listeners=[lines, collected])
         stack.callback(session.close)
         advisor = make_advisor(
@@ -198,8 +201,15 @@ class Demo:
         times = np.linspace(1.5, 16.0, 12)
         cells = [Condition(float(t), float(t), float(s)) for s in times for t in temperatures]
         ratio = advisor.predict(cells).ratio.reshape(len(times), len(temperatures))
-        prediction = MapPrediction(self.args.family, temperatures, times, ratio, self.goal.threshold)
-        figure = campaign_figure(measured, prediction, f"{self.goal}: {len(measured)} conditions")
+        prediction = MapPrediction(
+            family=self.args.family,
+            temperature=temperatures,
+            residence_time=times,
+            ratio=ratio,
+            threshold=self.goal.threshold,
+        )
+        families = advisor.observables.families
+        figure = campaign_figure(measured, prediction, families, f"{self.goal}: {len(measured)} conditions")
         path = self.store / "campaign.png"
         figure.savefig(path, dpi=130)
         return path
@@ -260,11 +270,11 @@ class Collected:
         ratio, sigma, there = (data[f"{self._family}_{end}"] for end in ("ratio", "ratio_sigma", "probability"))
         self.measured.append(
             Measured(
-                Condition.from_mapping(condition),
-                data,
-                wavelength[use],
-                absorbance[use],
-                (absorbance - rest)[use],
-                verdict(ratio, sigma, self._threshold, there),
+                condition=Condition.from_mapping(condition),
+                outcome=data,
+                wavelength_nm=wavelength[use],
+                absorbance=absorbance[use],
+                families=(absorbance - rest)[use],
+                verdict=verdict(ratio, sigma, self._threshold, there),
             )
         )

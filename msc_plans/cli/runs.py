@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uid", metavar="UID", nargs="?", help="show this run: its uid, or how that begins")
     add_store_argument(parser)
     add_search_arguments(parser)
-    parser.add_argument("--family", help="where an analysis found this family, such as CdSe-437")
+    parser.add_argument("--family", help="where an analysis found this family")
     parser.add_argument(
         "--limit", type=int, default=_DEFAULT_LIMIT, metavar="N", help="the newest N (default: %(default)s)"
     )

@@ -6,11 +6,11 @@ and the Arrhenius constant
 ``k(T) = 10^log10_k · exp(−E/R · (1/T − 1/T_ref))``,  T_ref = 553.15 K (280 °C).
 
 The reference lies inside the explored range, which keeps ``log10_k`` and ``E`` nearly uncorrelated. Concentrations
-are mmol/L in the solution at 25 °C; every species holds a number of CdSe units, and no step may make or lose any.
+are mmol/L in the solution at 25 °C; every species holds a number of formula units, and no step may make or lose any.
 
 Nanocrystals are a population. Of n units each, they take up monomer at their surface, ``dn/dt = k [M] n^(2/3)``, so
 ``x = n^(1/3)`` grows at ``k [M]/3`` whatever its size, and the moments ``Σ x^j``, j = 0 … 3, close exactly (Hulburt &
-Katz, *Chem. Eng. Sci.* 1964, 19, 555): number, sum of radii, surface, CdSe units. They also return whole crystals to
+Katz, *Chem. Eng. Sci.* 1964, 19, 555): number, sum of radii, surface, formula units. They also return whole crystals to
 monomer, at one rate for all sizes: the loss of number that ripening makes.
 """
 
@@ -114,7 +114,7 @@ class Nanocrystals:
     Parameters
     ----------
     units : float
-        CdSe units of a new one.
+        formula units of a new one.
     growth : Constant
         Of dn/dt = k [M] n^(2/3).
     dissolution : Constant
@@ -148,7 +148,7 @@ class Mechanism:
     name, title : str
         Its name, and one line on what it says.
     species : mapping
-        CdSe units in one of each; the first is fed to the reactor.
+        formula units in one of each; the first is fed to the reactor.
     steps : tuple of Step
         The steps.
     nanocrystals : Nanocrystals, optional
@@ -159,7 +159,7 @@ class Mechanism:
     Raises
     ------
     ValueError
-        A name occurs twice, a step names an unknown species or does not keep the CdSe units.
+        A name occurs twice, a step names an unknown species or does not keep the formula units.
     """
 
     name: str
@@ -179,7 +179,7 @@ class Mechanism:
             raise ValueError(f"mechanism {self.name!r}: step {', '.join(twice)} given more than once")
         for name, units in self.species.items():
             if not units > 0:
-                raise ValueError(f"species {name!r}: must hold more than 0 CdSe units, not {units!r}")
+                raise ValueError(f"species {name!r}: must hold more than 0 formula units, not {units!r}")
         if self.nanocrystals is not None and self.monomer not in self.species:
             raise ValueError(
                 f"mechanism {self.name!r}: nanocrystals grow from {self.monomer!r}, which is none of its species"
@@ -201,7 +201,7 @@ class Mechanism:
             used = sum(known[name] * amount for name, amount in step.consumes.items())
             if abs(made - used) > 1e-9 * used:
                 raise ValueError(
-                    f"step {step.name!r} is not balanced: it consumes {used:g} CdSe units and makes {made:g}"
+                    f"step {step.name!r} is not balanced: it consumes {used:g} formula units and makes {made:g}"
                 )
             changes = {name: -amount for name, amount in step.consumes.items()}
             for name, amount in step.makes.items():
@@ -237,12 +237,12 @@ class Mechanism:
 
     @cached_property
     def contents(self) -> NDArray[np.float64]:
-        """CdSe units that one of each integrated species counts; of the moments only Σ x³ does."""
+        """Formula units that one of each integrated species counts; of the moments only Σ x³ does."""
         return np.array([*self.species.values(), *([0.0, 0.0, 0.0, 1.0] if self.nanocrystals else [])])
 
     @cached_property
     def error_weights(self) -> NDArray[np.float64]:
-        """Units that turn each concentration into mmol/L of CdSe, for the solver's absolute error."""
+        """Units that turn each concentration into mmol/L of formula units, for the solver's absolute error."""
         units = self.nanocrystals.units if self.nanocrystals else 1.0
         moments = [units ** (1 - j / 3) for j in range(4)] if self.nanocrystals else []
         return np.array([*self.species.values(), *moments])

@@ -26,7 +26,7 @@ GAS_CONSTANT: Final = 8.314462618e-3
 """kJ/(mol K)."""
 ZERO_CELSIUS: Final = 273.15
 ABSOLUTE: Final = 1e-3
-"""Absolute over relative error of a step, as a share of the feed in CdSe units."""
+"""Absolute over relative error of a step, as a share of the feed in formula units."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reactor:
     Parameters
     ----------
     cadmium_millimolar : float
-        CdSe units fed (the lesser of Cd and Se), mmol/L at 25 °C.
+        formula units fed (the lesser of Cd and Se), mmol/L at 25 °C.
     chamber_fraction : float
         Volume of the nucleation chamber over that of chamber and coil together.
     density_slope : float
@@ -88,7 +88,7 @@ def solve(
     reactor : Reactor
         Feed and volumes.
     rtol : float
-        Relative error of a step; the absolute one is ``1e-3 · rtol`` of the feed, in CdSe units.
+        Relative error of a step; the absolute one is ``1e-3 · rtol`` of the feed, in formula units.
 
     Returns
     -------

@@ -69,7 +69,7 @@ def msc_campaign(
     refills: Refill = "ask",
     resume: str = "",
     history: History | None = None,
-    sample: str = "CdSe",
+    sample: str = "",
     lots: dict[str, str] | None = None,
     campaign_uid: str = "",
     num_spectra: int = 5,
@@ -107,7 +107,7 @@ def msc_campaign(
     history : History
         What is stored; needed to resume.
     sample, lots
-        What flows, and the precursor lots by name.
+        What flows (default: the material of the session's family table), and the precursor lots by name.
     campaign_uid : str
         Default: a new one.
     num_spectra : int

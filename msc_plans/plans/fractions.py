@@ -26,7 +26,7 @@ def measure_fractions(
     growth_temperature: float = 350.0,
     residence_time: float = 4.5,
     num: int = 1,
-    sample: str = "CdSe",
+    sample: str = "",
     lots: dict[str, str] | None = None,
     campaign_uid: str = "",
     md: dict[str, Any] | None = None,
@@ -46,7 +46,7 @@ def measure_fractions(
     num : int
         Spectra of each.
     sample, lots
-        What was made, and the precursor lots by name.
+        What was made (default: the material of the session's family table), and the precursor lots by name.
     campaign_uid : str
         Joins the runs; default: none.
     md

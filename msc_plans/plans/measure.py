@@ -59,7 +59,7 @@ class Why:
     purpose, campaign_uid, trial_id : str
         Why it is measured.
     sample : str
-        What flows.
+        What flows; empty: a session fills in the material of its family table.
     lots : mapping
         Precursor lots by name.
     background_uid : str
@@ -76,7 +76,7 @@ class Why:
     purpose: str = "measure"
     campaign_uid: str = ""
     trial_id: str = ""
-    sample: str = "CdSe"
+    sample: str = ""
     lots: Mapping[str, str] = field(default_factory=dict)
     background_uid: str = ""
     md: Mapping[str, Any] = field(default_factory=dict)
@@ -195,7 +195,7 @@ def measure_condition(
     saxs: SaxsLike | None = None,
     frame_exposure_s: float = 10.0,
     transient: bool = False,
-    sample: str = "CdSe",
+    sample: str = "",
     lots: dict[str, str] | None = None,
     purpose: str = "measure",
     campaign_uid: str = "",
@@ -226,7 +226,7 @@ def measure_condition(
     transient : bool
         Whether spectra are taken on the way there, too.
     sample, lots
-        What flows, and the precursor lots by name.
+        What flows (default: the material of the session's family table), and the precursor lots by name.
     purpose, campaign_uid, trial_id : str
         Why it is measured; a campaign fills these in.
     background_uid : str

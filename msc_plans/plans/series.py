@@ -37,7 +37,7 @@ _OPTIONS = """saxs
     failures_allowed : int
         Conditions in a row that may fail.
     sample, lots
-        What flows, and the precursor lots by name.
+        What flows (default: the material of the session's family table), and the precursor lots by name.
     campaign_uid : str
         Joins the runs; default: a new one.
     background_uid : str

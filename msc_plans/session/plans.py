@@ -75,7 +75,7 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
         resume: str = "",
         seed: int = 0,
         particles: int = 200,
-        sample: str = "CdSe",
+        sample: str = "",
         lots: dict[str, str] | None = None,
         md: dict[str, Any] | None = None,
     ) -> MsgGenerator[str]:
@@ -114,7 +114,7 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
         seed, particles : int
             Of the advisor.
         sample, lots
-            What flows, and the precursor lots by name.
+            What flows (default: the material of the family table), and the precursor lots by name.
         md
             Further entries of the start documents.
 

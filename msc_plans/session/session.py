@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bluesky.run_engine import RunEngine
@@ -147,7 +148,7 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         )
         analysis = Threaded(LiveAnalysis(analyses), name="live analysis")
         stack.callback(analysis.close)
-        RE = RunEngine({})
+        RE = RunEngine({}, md_normalizer=partial(_with_sample, settings.family_table.material.formula))
         RE.waiting_hook = WaitingBars()  # type: ignore[assignment]
         RE.subscribe(WithoutRepeats(writer))
         RE.subscribe(WithoutRepeats(analysis))
@@ -166,6 +167,11 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         return Session(
             settings, RE, reactor, spectrometer, saxs, uvvis, plots, catalog, writer, all_listeners, stack.pop_all()
         )
+
+
+def _with_sample(material: str, start: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a run with the material for a sample that nobody named."""
+    return {**start, "sample": material} if start.get("sample") == "" else start
 
 
 def reactor_of(settings: Settings, make: Callable[..., FlowReactor] = _call) -> FlowReactor:

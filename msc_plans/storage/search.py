@@ -76,7 +76,7 @@ def find_analyses(
     analysis : str
         ``uvvis``, ``saxs``, ``lamellae``, ``joint`` or ``background``.
     family : str
-        Found in the spectrum, such as ``CdSe-437``.
+        Name of a family that an analysis found in the spectrum.
     campaign, condition
         As for `find_runs`.
     since : float, optional

@@ -1,25 +1,35 @@
 """A line for each condition: what was found, what comes next and why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msc_plans.analysis.uvvis import DETECTED
 from msc_plans.condition import Condition
 
 __all__ = ["CampaignLines", "describe_outcome"]
 
 
-def describe_outcome(outcome: Mapping[str, Any], family: str = "CdSe-437") -> str:
+def describe_outcome(outcome: Mapping[str, Any], family: str) -> str:
     """Say in one line which families were found, how much of one has accumulated, and where the NCs are."""
     found = [
-        key.removesuffix("_probability").removeprefix("CdSe-")
+        key.removesuffix("_probability")
         for key, value in outcome.items()
-        if key.endswith("_probability") and value >= 0.95
+        if key.endswith("_probability") and value >= DETECTED
     ]
-    families = f"CdSe-{' -'.join(found)}" if found else "no family"
+    families = _in_short(found) if found else "no family"
     ratio, sigma = outcome[f"{family}_ratio"], outcome[f"{family}_ratio_sigma"]
     nc = outcome["nc_wavelength_nm"]
     at = f"NC {nc:.0f} nm" if nc == nc else "no NC"
     return f"{families:<21} {at:<10} {family} {ratio:.3f} ± {sigma:.3f}"
+
+
+def _in_short(families: Sequence[str]) -> str:
+    """Return names in a row, the material said once: ``X-400 -420 Y-500``."""
+    said, material = [], ""
+    for name in families:
+        said.append(name.removeprefix(material) if material else name)
+        material = name.rpartition("-")[0]
+    return " ".join(said)
 
 
 class CampaignLines:
@@ -27,13 +37,13 @@ class CampaignLines:
 
     Parameters
     ----------
-    write : callable
-        Takes a line.
     family : str
         Whose amount is shown.
+    write : callable
+        Takes a line.
     """
 
-    def __init__(self, write: Callable[[str], Any] = print, family: str = "CdSe-437") -> None:
+    def __init__(self, family: str, write: Callable[[str], Any] = print) -> None:
         self._write = write
         self._family = family
         self._starts: dict[str, Mapping[str, Any]] = {}

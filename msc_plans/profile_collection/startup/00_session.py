@@ -14,7 +14,8 @@ from msc_plans.session.terminal import catch_up_after_cells, spare_tracebacks
 from msc_plans.settings import Settings
 from msc_plans.views.lines import CampaignLines
 
-session = open_session(Settings(), listeners=[CampaignLines()])
+settings = Settings()
+session = open_session(settings, listeners=[CampaignLines(settings.family_table.campaign_family)])
 session.close_at_exit()
 spare_tracebacks()
 catch_up_after_cells(session.flush)

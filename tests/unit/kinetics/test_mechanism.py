@@ -14,7 +14,7 @@ def one_step(consumes, makes, rate=("M",), **more):
 
 
 def test_an_unbalanced_step_is_refused_by_name():
-    with pytest.raises(ValueError, match="step 'growth' is not balanced: it consumes 36 CdSe units and makes 37"):
+    with pytest.raises(ValueError, match="step 'growth' is not balanced: it consumes 36 formula units and makes 37"):
         one_step({"M": 36}, {"CdSe-403": 1})
 
 

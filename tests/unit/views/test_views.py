@@ -6,6 +6,7 @@ import pytest
 from msc_plans.analysis.uvvis.analyse import analyse, outcome
 from msc_plans.callbacks.publish import publish_run
 from msc_plans.condition import Condition
+from msc_plans.families import built_in_families
 from msc_plans.views.campaign import MapPrediction, Measured, campaign_figure
 from msc_plans.views.lines import CampaignLines, describe_outcome
 from msc_plans.views.progress import WaitingBars
@@ -21,7 +22,7 @@ def record():
 
 def test_a_condition_is_a_line_and_so_is_what_comes_next(record):
     lines = []
-    callback = CampaignLines(lines.append)
+    callback = CampaignLines("CdSe-437", lines.append)
     condition = Condition(280, 280, 14).as_dict()
     publish_run([callback], {"purpose": "analysis", "analysis": "uvvis", "condition": condition}, record[2])
     publish_run([callback], {"purpose": "suggestion", "condition": condition}, {"reason": "it is least certain"})
@@ -43,19 +44,29 @@ def test_a_condition_is_a_line_and_so_is_what_comes_next(record):
 def test_a_blank_is_said_to_be_one(record):
     nothing = {**record[2], "nc_wavelength_nm": float("nan")}
     nothing |= {key: 0.0 for key in nothing if key.endswith("_probability")}
-    assert describe_outcome(nothing).startswith("no family")
-    assert "no NC" in describe_outcome(nothing)
+    assert describe_outcome(nothing, "CdSe-437").startswith("no family")
+    assert "no NC" in describe_outcome(nothing, "CdSe-437")
 
 
 def test_the_figure_shows_each_spectrum_and_each_condition(record, tmp_path):
     wavelength, absorbance, found = record
     measured = [
-        Measured(Condition(t, t, 14), found, wavelength, absorbance, absorbance, verdict)
+        Measured(
+            condition=Condition(t, t, 14),
+            outcome=found,
+            wavelength_nm=wavelength,
+            absorbance=absorbance,
+            families=absorbance,
+            verdict=verdict,
+        )
         for t, verdict in [(260, "absent"), (280, "accumulated"), (300, "undecided")]
     ]
     temperature, time = np.linspace(240, 350, 12), np.linspace(1.5, 16, 10)
     ratio = np.exp(-(((temperature[None, :] - 285) / 20) ** 2)) * np.ones((10, 1)) * 0.2
-    figure = campaign_figure(measured, MapPrediction("CdSe-437", temperature, time, ratio, 0.085), "a title")
+    prediction = MapPrediction(
+        family="CdSe-437", temperature=temperature, residence_time=time, ratio=ratio, threshold=0.085
+    )
+    figure = campaign_figure(measured, prediction, built_in_families(), "a title")
     _, left, right = figure.axes[:3]
     numbers = {text.get_text() for text in right.texts} & {"1", "2", "3"}
     assert numbers == {"1", "2", "3"}
