@@ -17,7 +17,7 @@ from msc_plans.advisor import Advisor, CostModel, DiscriminateGoal, MapGoal, Max
 from msc_plans.advisor.cost import Cost
 from msc_plans.advisor.goals import Goal
 from msc_plans.condition import Condition
-from msc_plans.kinetics.solver import Reactor
+from msc_plans.kinetics.solver import FlowModel
 
 PEERS: Final[Mapping[str, Callable[[list[Condition], int], Peer]]] = {
     "all absent": AllAbsent,
@@ -129,11 +129,11 @@ def _ours(task: Task, world: World) -> list[dict[str, Any]]:
     return rows
 
 
-def reactor_of(world: World) -> Reactor:
+def reactor_of(world: World) -> FlowModel:
     """What the lab knows of it: its feed and its volumes."""
     plumbing = world.scenario.plumbing
     whole = plumbing.chamber_ul + plumbing.coil_ul
-    return Reactor(1e3 * world.scenario.precursor.cd_mol_l, plumbing.chamber_ul / whole)
+    return FlowModel(1e3 * world.scenario.precursor.cd_mol_l, plumbing.chamber_ul / whole)
 
 
 def _mapped(advisor: Advisor, world: World) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from msc_plans.kinetics.inference import RTOL
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import GAIN_PRIORS, HEIGHT_SOFT, Observables
-from msc_plans.kinetics.solver import Reactor, solve
+from msc_plans.kinetics.solver import FlowModel, solve
 
 SHOWS: Final = 2.0
 """σ by which a rival must miss somewhere for there to be anything that tells it apart."""
@@ -40,7 +40,7 @@ _NC: Final = len(_OBSERVABLES.families)
 Misses = Callable[[NDArray[np.float64], NDArray[np.intp]], NDArray[np.float64]]
 
 
-def nearest_rival(world: World, reactor: Reactor, true_class: str) -> tuple[str, float] | None:
+def nearest_rival(world: World, reactor: FlowModel, true_class: str) -> tuple[str, float] | None:
     """Return the first rival that misses by less than `SHOWS`, or else the nearest, and by how many σ; None without."""
     found = None
     for name in RIVALS.get(true_class, ()):
@@ -52,7 +52,7 @@ def nearest_rival(world: World, reactor: Reactor, true_class: str) -> tuple[str,
     return found
 
 
-def fit(world: World, reactor: Reactor, mechanism: str, seed: int = 0) -> float:
+def fit(world: World, reactor: FlowModel, mechanism: str, seed: int = 0) -> float:
     """Return the σ by which a mechanism at its best misses most."""
     rival = mechanisms()[mechanism]
     misses = _misses_of(world, reactor, rival)
@@ -91,7 +91,7 @@ def _improved(
     return found.x
 
 
-def _misses_of(world: World, reactor: Reactor, rival: Mechanism) -> Misses:
+def _misses_of(world: World, reactor: FlowModel, rival: Mechanism) -> Misses:
     """Return predicted less true over σ, shape (sets, cells · quantities), of whitened parameters and cells."""
     priors = (*rival.priors, *GAIN_PRIORS)
     centre, width = (np.array([getattr(one, name) for one in priors]) for name in ("mean", "sigma"))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import ioc_sim
 import msc_plans.analysis
 from ioc_sim.bench import measure, noise_free
-from ioc_sim.physics.scenario import Scenario, Step
+from ioc_sim.physics.scenario import ReactionStep, Scenario
 from ioc_sim.physics.scenario_file import load_scenario
 from msc_plans.analysis import uvvis
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO
@@ -217,7 +217,7 @@ def _drawn(name: str, rng: np.random.Generator) -> Scenario:
         return load_scenario(file)
 
 
-def _order(step: Step) -> float:
+def _order(step: ReactionStep) -> float:
     return sum((step.orders or step.reactants).values())
 
 

@@ -28,7 +28,7 @@ from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.scenario_file import load_scenario
 from msc_plans.callbacks.joint import JointCallback
 from msc_plans.callbacks.live import LiveAnalysis
-from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+from msc_plans.callbacks.saxs import SaxsAnalysisSettings, SaxsCallback
 from msc_plans.callbacks.threaded import Threaded
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.families import built_in_families
@@ -169,7 +169,7 @@ class Session:
             saturation=SCENARIO.detector.saturation_counts,
         )
         self.uvvis = UvVisCallback(optics, listeners, observers)
-        self.saxs = SaxsCallback(SaxsSettings("saxs"), listeners, observers)
+        self.saxs = SaxsCallback(SaxsAnalysisSettings("saxs"), listeners, observers)
         self.thread = Threaded(LiveAnalysis([self.uvvis, self.saxs, self.joint]), name="live analysis")
 
     def hand_over(self, raw: Raw, pause_s: float = 0.0) -> list[float]:

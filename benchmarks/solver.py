@@ -19,9 +19,9 @@ from scipy.integrate import solve_ivp
 from msc_plans.advisor import SearchSpace
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.solver import ABSOLUTE, Reactor, path_of, solve
+from msc_plans.kinetics.solver import ABSOLUTE, FlowModel, path_of, solve
 
-MECHANISM, REACTOR = mechanisms()["union"], Reactor()
+MECHANISM, REACTOR = mechanisms()["union"], FlowModel()
 CONDITIONS = [
     *SearchSpace.equal_ovens().candidates()[::2],
     *(Condition(300, 300 - d, t) for d in (30, 60) for t in (1.5, 4.5)),

@@ -11,7 +11,7 @@ os.environ.setdefault("OPHYD_CONTROL_LAYER", "caproto")
 from devices.core.caproto_patch import keep_connecting
 from devices.core.connect import NoAnswerError, connect, disconnect, use_clock
 from devices.core.move import ClockStoppedError, DidNotHappenError, GivenUpError, Move, SetpointRefusedError
-from devices.flow.geometry import Geometry, Limits
+from devices.flow.geometry import ReactorGeometry, ReactorLimits
 from devices.flow.reactor import FlowReactor, InterlockTrippedError
 from devices.oven import Oven
 from devices.pump import SyringePump
@@ -26,14 +26,14 @@ __all__ = [
     "DidNotHappenError",
     "FlowReactor",
     "FrameNotWrittenError",
-    "Geometry",
     "GivenUpError",
     "InterlockTrippedError",
-    "Limits",
     "Move",
     "NoAnswerError",
     "NoBeamError",
     "Oven",
+    "ReactorGeometry",
+    "ReactorLimits",
     "SaxsDetector",
     "SetpointRefusedError",
     "Spectrometer",

@@ -8,7 +8,7 @@ from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 
 from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
-from devices.core.signals import Command, Setpoint
+from devices.core.signals import CommandSignal, Setpoint
 
 __all__ = ["SyringePump", "prepare_pumps"]
 
@@ -41,12 +41,12 @@ class SyringePump(Device):
     content_ul = Cpt(AttributeSignal, "content", kind=Kind.normal, add_prefix=(), write_access=False)
     target_volume = Cpt(Setpoint, "TVOLUME:RBV", write_pv="TVOLUME", kind=Kind.omitted, auto_monitor=True)
     diameter_mm = Cpt(EpicsSignalRO, "DIAMETER:RBV", kind=Kind.config, auto_monitor=True)
-    run = Cpt(Command, "IRUN", kind=Kind.omitted)
-    halt = Cpt(Command, "STOP", kind=Kind.omitted)
+    run = Cpt(CommandSignal, "IRUN", kind=Kind.omitted)
+    halt = Cpt(CommandSignal, "STOP", kind=Kind.omitted)
     withdrawal_flow = Cpt(Setpoint, "WRATE:RBV", write_pv="WRATE", kind=Kind.omitted)
-    withdraw = Cpt(Command, "WRUN", kind=Kind.omitted)
-    clear_infused = Cpt(Command, "CLEARINFUSED", kind=Kind.omitted)
-    clear_withdrawn = Cpt(Command, "CLEARWITHDRAWN", kind=Kind.omitted)
+    withdraw = Cpt(CommandSignal, "WRUN", kind=Kind.omitted)
+    clear_infused = Cpt(CommandSignal, "CLEARINFUSED", kind=Kind.omitted)
+    clear_withdrawn = Cpt(CommandSignal, "CLEARWITHDRAWN", kind=Kind.omitted)
 
     clock: Clock = staticmethod(wall_clock)
 

@@ -6,7 +6,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
 from devices.core.move import Clock, Move, number, wall_clock
-from devices.core.signals import Command, Setpoint
+from devices.core.signals import CommandSignal, Setpoint
 
 __all__ = ["Spectrometer"]
 
@@ -41,7 +41,7 @@ class Spectrometer(Device):
     spectrum_type = Cpt(Setpoint, "SPECTRUM_TYPE_RBV", write_pv="SPECTRUM_TYPE", string=True, kind=Kind.omitted)
     light = Cpt(Setpoint, "LIGHT_SOURCE_RBV", write_pv="LIGHT_SOURCE", string=True, kind=Kind.omitted)
     shutter = Cpt(Setpoint, "SHUTTER_RBV", write_pv="SHUTTER", string=True, kind=Kind.omitted)
-    start = Cpt(Command, "COLLECT", string=True, kind=Kind.omitted)
+    start = Cpt(CommandSignal, "COLLECT", string=True, kind=Kind.omitted)
     collected = Cpt(EpicsSignalRO, "SPECTRA_COLLECTED", kind=Kind.omitted, auto_monitor=True)
     status_message = Cpt(EpicsSignalRO, "STATUS_MSG", string=True, kind=Kind.omitted)
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar, cast
 from ophyd import Device
 from ophyd.sim import FakeEpicsSignal, fake_device_cache, make_fake_device
 
-from devices.core.signals import Command, Setpoint
+from devices.core.signals import CommandSignal, Setpoint
 from devices.flow.reactor import FlowReactor
 
 __all__ = ["unconnected"]
@@ -19,7 +19,7 @@ def unconnected(device: type[_Device], prefix: str, **kwargs: Any) -> _Device:
     """Make a device with ophyd's fake signals in place of records; arguments are those of the device."""
     # the cache is ophyd's own: without these two, their subclasses would look for records
     fake_device_cache.setdefault(Setpoint, FakeEpicsSignal)
-    fake_device_cache.setdefault(Command, FakeEpicsSignal)
+    fake_device_cache.setdefault(CommandSignal, FakeEpicsSignal)
     made = make_fake_device(device)(prefix, **kwargs)
     if isinstance(made, FlowReactor):
         cast(Any, made.loop.content).sim_set_enum_strs(FRACTIONS)

@@ -15,7 +15,7 @@ from ioc_sim.physics.beam import Beam
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.fouling import Deposit
 from ioc_sim.physics.matter import Matter, matter_of
-from ioc_sim.physics.optics import Light, Optics
+from ioc_sim.physics.optics import Light, SpectrometerOptics
 from ioc_sim.physics.scenario import Scenario
 
 __all__ = ["Measurement", "content_of", "measure", "noise_free", "truth"]
@@ -89,7 +89,7 @@ def measure(
     content = content_of(scenario, condition)
     matter = matter_of(scenario)
     optics_rng, frame_rng, beam_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    optics, beam = Optics(scenario, optics_rng), Beam(scenario.beam, beam_rng)
+    optics, beam = SpectrometerOptics(scenario, optics_rng), Beam(scenario.beam, beam_rng)
     blank = np.zeros_like(optics.wavelength_nm)
     # the reference is older than the deposit
     film = Deposit(scenario.fouling).film(optics.wavelength_nm)

@@ -36,7 +36,7 @@ ACCUMULATED, ABSENT, SEEN_AU = 0.085, 0.05, 3e-3
 FAMILIES = {"CdSe-382": 382.0, "CdSe-403": 403.0, "CdSe-437": 437.0, "CdSe-465": 465.0}
 
 
-class Twin:
+class NoiseFreeTwin:
     """Noise-free results of a scenario, each condition computed once."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -80,7 +80,7 @@ def seen(result: dict[str, Any], family: str) -> float | None:
     return float(near[np.argmin(np.abs(near - FAMILIES[family]))])
 
 
-def mean_radius_nm(twin: Twin, content: Composition, cell_c: float) -> float:
+def mean_radius_nm(twin: NoiseFreeTwin, content: Composition, cell_c: float) -> float:
     """Volume-weighted mean radius by non-negative least squares over spheres of 0.6 to 3 nm."""
     scattering = twin.matter.scattering
     q = scattering.q_inv_nm
@@ -101,7 +101,7 @@ def _celsius(values: Iterable[float]) -> str:
     return ", ".join(f"{v:g}" for v in values) or "none"
 
 
-def f1_window(twin: Twin) -> ClaimCheck:
+def f1_window(twin: NoiseFreeTwin) -> ClaimCheck:
     ratios = {t: twin.both(t, 14.0)["ratio_437"] for t in range(250, 360, 10)}
     there = [t for t, ratio in ratios.items() if ratio >= ACCUMULATED]
     listed = ", ".join(f"{t}: {ratio:.3f}" for t, ratio in ratios.items())
@@ -111,11 +111,11 @@ def f1_window(twin: Twin) -> ClaimCheck:
     )  # fmt: skip
 
 
-def _grid(twin: Twin) -> dict[int, dict[int, dict[str, Any]]]:
+def _grid(twin: NoiseFreeTwin) -> dict[int, dict[int, dict[str, Any]]]:
     return {n: {g: twin.at(n, g, 14.0) for g in range(n, n - 100, -10)} for n in range(260, 360, 10)}
 
 
-def f1_rows(twin: Twin) -> ClaimCheck:
+def f1_rows(twin: NoiseFreeTwin) -> ClaimCheck:
     grid = _grid(twin)
     rows = [n for n, row in grid.items() if any(r["ratio_437"] >= ACCUMULATED for r in row.values())]
     best = {n: max(row, key=lambda g: row[g]["ratio_437"]) for n, row in grid.items()}
@@ -126,7 +126,7 @@ def f1_rows(twin: Twin) -> ClaimCheck:
     )  # fmt: skip
 
 
-def f1_static(twin: Twin) -> ClaimCheck:
+def f1_static(twin: NoiseFreeTwin) -> ClaimCheck:
     grid = _grid(twin)
     places = [
         seen(result, "CdSe-437")
@@ -148,7 +148,7 @@ def f1_static(twin: Twin) -> ClaimCheck:
     )
 
 
-def f1_grow(twin: Twin) -> ClaimCheck:
+def f1_grow(twin: NoiseFreeTwin) -> ClaimCheck:
     grid, falls, compared = _grid(twin), 0, 0
     for row in grid.values():
         there = [row[g]["nc_wavelength_nm"] for g in sorted(row) if row[g]["nc_height"] > row[g]["floor"]]
@@ -160,7 +160,7 @@ def f1_grow(twin: Twin) -> ClaimCheck:
     )
 
 
-def s2_short(twin: Twin) -> ClaimCheck:
+def s2_short(twin: NoiseFreeTwin) -> ClaimCheck:
     parts, good = [], True
     for t in (260, 280, 350):
         result = twin.both(t, 4.5)
@@ -171,7 +171,7 @@ def s2_short(twin: Twin) -> ClaimCheck:
     return ClaimCheck("S2-short", "4.5 s at 260, 280, 350 °C: 437 and another family", "; ".join(parts), good)
 
 
-def s3_density(twin: Twin) -> ClaimCheck:
+def s3_density(twin: NoiseFreeTwin) -> ClaimCheck:
     parts, good = [], True
     for t in (260, 280, 350):
         areas = []
@@ -186,7 +186,7 @@ def s3_density(twin: Twin) -> ClaimCheck:
     )
 
 
-def k_persist(twin: Twin) -> ClaimCheck:
+def k_persist(twin: NoiseFreeTwin) -> ClaimCheck:
     asked = [(280, 4.5), (280, 14.0), (350, 4.5), (350, 14.0)]
     results = [twin.both(*at) for at in asked]
     ratios = [r["ratio_437"] for r in results]
@@ -196,7 +196,7 @@ def k_persist(twin: Twin) -> ClaimCheck:
     return ClaimCheck("K-persist", "437 beside NCs at 280 °C at 4.5 and 14 s; at 350 °C at 4.5 s only", found, good)
 
 
-def k_shift(twin: Twin) -> ClaimCheck:
+def k_shift(twin: NoiseFreeTwin) -> ClaimCheck:
     short, long = (twin.both(280, s)["nc_wavelength_nm"] for s in (4.5, 14.0))
     good = abs(short - 490) <= 6 and abs(long - 527) <= 6
     return ClaimCheck(
@@ -204,14 +204,14 @@ def k_shift(twin: Twin) -> ClaimCheck:
     )
 
 
-def k_final(twin: Twin) -> ClaimCheck:
+def k_final(twin: NoiseFreeTwin) -> ClaimCheck:
     nm = twin.both(350, 7.6)["nc_wavelength_nm"]
     size = float(diameter_nm(nm))
     good = abs(nm - 572) <= 6 and abs(size - 3.6) <= 0.15
     return ClaimCheck("K-final", "350 °C, 7.6 s: 572 ± 6 nm, 3.6 ± 0.15 nm", f"{nm:.1f} nm, {size:.2f} nm", good)
 
 
-def k_slow(twin: Twin) -> ClaimCheck:
+def k_slow(twin: NoiseFreeTwin) -> ClaimCheck:
     short, long = twin.both(260, 4.5), twin.both(260, 14.0)
     found = (
         f"NC height {short['nc_height']:.3f} at 4.5 s (floor {short['floor']:.3f}); "
@@ -221,7 +221,7 @@ def k_slow(twin: Twin) -> ClaimCheck:
     return ClaimCheck("K-slow", "260 °C: no NCs at 4.5 s; NCs and no 437 at 14 s", found, good)
 
 
-def f2_steps(twin: Twin) -> ClaimCheck:
+def f2_steps(twin: NoiseFreeTwin) -> ClaimCheck:
     radii = {}
     for t in range(190, 290, 10):
         content = content_of(twin.scenario, condition(t, 230.0, 1.5))
@@ -235,12 +235,12 @@ def f2_steps(twin: Twin) -> ClaimCheck:
     )
 
 
-def _mixture(twin: Twin, cd: float, se: float) -> Composition:
+def _mixture(twin: NoiseFreeTwin, cd: float, se: float) -> Composition:
     precursor = twin.scenario.precursor
     return replace(twin.matter.solvent, cd_excess=2 * cd * precursor.cd_mol_l, se_excess=2 * se * precursor.se_mol_l)
 
 
-def _peak(twin: Twin, content: Composition, cell_c: float, q_inv_nm: float) -> tuple[float, float]:
+def _peak(twin: NoiseFreeTwin, content: Composition, cell_c: float, q_inv_nm: float) -> tuple[float, float]:
     """Position and height over the chord of the strongest point near a wavenumber."""
     scattering = twin.matter.scattering
     q, intensity = scattering.q_inv_nm, scattering.intensity_cm(content, cell_c)
@@ -251,7 +251,7 @@ def _peak(twin: Twin, content: Composition, cell_c: float, q_inv_nm: float) -> t
     return float(q[near][i]), float(over[i])
 
 
-def f3_lamellae(twin: Twin) -> ClaimCheck:
+def f3_lamellae(twin: NoiseFreeTwin) -> ClaimCheck:
     mixture = _mixture(twin, 0.5, 0.5)
     first = [_peak(twin, mixture, t, 1.84) for t in (25.0, 50.0, 100.0)]
     second = [_peak(twin, mixture, t, 3.69) for t in (25.0, 50.0, 100.0)]
@@ -267,7 +267,7 @@ def f3_lamellae(twin: Twin) -> ClaimCheck:
     return ClaimCheck("F3-lamellae", "peaks at 1.84 and 3.69 nm⁻¹, weaker at 50 °C, absent at 100 °C", found, good)
 
 
-def f3_origin(twin: Twin) -> ClaimCheck:
+def f3_origin(twin: NoiseFreeTwin) -> ClaimCheck:
     cd, se = _mixture(twin, 1.0, 0.0), _mixture(twin, 0.0, 1.0)
     scattering = twin.matter.scattering
     q = scattering.q_inv_nm
@@ -284,7 +284,7 @@ def f3_origin(twin: Twin) -> ClaimCheck:
     )
 
 
-def f4_sizes(twin: Twin) -> ClaimCheck:
+def f4_sizes(twin: NoiseFreeTwin) -> ClaimCheck:
     best: dict[str, tuple[float, float, str]] = {}
     for name in twin.scenario.loop.fractions:
         result = truth(twin.matter, twin.matter.fraction(name))
@@ -309,7 +309,7 @@ def f4_sizes(twin: Twin) -> ClaimCheck:
     )
 
 
-def x_agree(twin: Twin) -> ClaimCheck:
+def x_agree(twin: NoiseFreeTwin) -> ClaimCheck:
     rows, good = [], True
     saxs = twin.scenario.saxs.cluster_radius_nm
     for family, expected in (("CdSe-403", (1.74, 1.58)), ("CdSe-437", (1.88, 1.85)), ("CdSe-465", (2.04, 2.06))):
@@ -321,7 +321,7 @@ def x_agree(twin: Twin) -> ClaimCheck:
     return ClaimCheck("X-agree", "SAXS 1.74, 1.88, 2.04 nm beside UV-vis 1.58, 1.85, 2.06 nm", "; ".join(rows), good)
 
 
-CLAIMS: tuple[Callable[[Twin], ClaimCheck], ...] = (
+CLAIMS: tuple[Callable[[NoiseFreeTwin], ClaimCheck], ...] = (
     f1_window, f1_rows, f1_static, f1_grow, s2_short, s3_density, k_persist, k_shift, k_final, k_slow,
     f2_steps, f3_lamellae, f3_origin, f4_sizes, x_agree,
 )  # fmt: skip
@@ -329,7 +329,7 @@ CLAIMS: tuple[Callable[[Twin], ClaimCheck], ...] = (
 
 def check(scenario: Scenario) -> list[ClaimCheck]:
     """Every claim on a scenario."""
-    twin = Twin(scenario)
+    twin = NoiseFreeTwin(scenario)
     return [claim(twin) for claim in CLAIMS]
 
 

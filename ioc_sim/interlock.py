@@ -21,12 +21,12 @@ import math
 
 from ioc_sim.physics.twin import Twin
 
-__all__ = ["Interlock"]
+__all__ = ["InterlockLogic"]
 
 PRECURSORS = ("Cd", "Se")
 
 
-class Interlock:
+class InterlockLogic:
     """Watches a twin and makes it safe.
 
     Parameters

@@ -10,12 +10,12 @@ from typing import Any
 
 from caproto import ChannelData
 
-from ioc_sim.interlock import Interlock
+from ioc_sim.interlock import InterlockLogic
 from ioc_sim.physics.scenario import Scenario
 from ioc_sim.physics.twin import Twin
 from ioc_sim.records.faults import FAULT_RECORDS, FaultModel
-from ioc_sim.records.oven import OVEN_RECORDS, OvenModel
-from ioc_sim.records.pump import PUMP_RECORDS, PumpModel
+from ioc_sim.records.oven import OVEN_RECORDS, OvenController
+from ioc_sim.records.pump import PUMP_RECORDS, PumpController
 from ioc_sim.records.reactor import REACTOR_RECORDS, SIM_RECORDS, ReactorModel
 from ioc_sim.records.saxs import SaxsStation
 from ioc_sim.records.spectrometer import SPECTROMETER_RECORDS, SpectrometerModel
@@ -68,7 +68,7 @@ class Ioc:
         data_root: Path = Path("saxs"),
     ) -> None:
         self.twin = Twin(scenario, seed=seed)
-        self.interlock = Interlock(self.twin)
+        self.interlock = InterlockLogic(self.twin)
         self.time_scale = time_scale
         self.lag_s = 0.0
         self._state_file = state_file
@@ -77,9 +77,9 @@ class Ioc:
         self._spectrometer = SpectrometerModel(self.twin)
         self._groups: list[RecordGroup] = []
         for name, pump in self.twin.pumps.items():
-            self._add(f"{prefix}Pump:{name}:", PUMP_RECORDS, PumpModel(pump), guarded=True)
+            self._add(f"{prefix}Pump:{name}:", PUMP_RECORDS, PumpController(pump), guarded=True)
         for name, oven in self.twin.ovens.items():
-            self._add(f"{prefix}Oven:{name}:", OVEN_RECORDS, OvenModel(oven), guarded=True)
+            self._add(f"{prefix}Oven:{name}:", OVEN_RECORDS, OvenController(oven), guarded=True)
         self._add(f"{prefix}Spec:", SPECTROMETER_RECORDS, self._spectrometer, guarded=False)
         reactor = ReactorModel(self.twin, self.interlock)
         self._add(f"{prefix}Reactor:", REACTOR_RECORDS, reactor, guarded=True)

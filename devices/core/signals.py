@@ -5,7 +5,7 @@ from typing import Any
 from ophyd import EpicsSignal
 from ophyd.status import Status
 
-__all__ = ["Command", "Setpoint"]
+__all__ = ["CommandSignal", "Setpoint"]
 
 SET_TIMEOUT_S = 10.0
 PUT_TIMEOUT_S = 5.0
@@ -27,7 +27,7 @@ class Setpoint(EpicsSignal):
         return super().set(value, timeout=timeout, settle_time=settle_time)
 
 
-class Command(Setpoint):
+class CommandSignal(Setpoint):
     """A record that acts when put to and falls back by itself: ``set()`` is done when the put is answered."""
 
     def __init__(self, read_pv: str, *args: Any, **kwargs: Any) -> None:

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-__all__ = ["Geometry", "Limits"]
+__all__ = ["ReactorGeometry", "ReactorLimits"]
 
 
 @dataclass(frozen=True)
-class Geometry:
+class ReactorGeometry:
     """Volumes, µL, how the flow is shared, and how a front broadens on its way.
 
     The residence time is that of chamber and coil together at the flow metered at 25 °C.
@@ -66,7 +66,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReactorLimits:
     """What may be asked of the reactor: °C for each oven, µL/min of total flow (pumps and tubing pressure)."""
 
     nucleation_temperature: tuple[float, float] = (20.0, 350.0)

@@ -9,7 +9,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 
 from devices.core.move import number
-from devices.core.signals import Command, Setpoint
+from devices.core.signals import CommandSignal, Setpoint
 
 __all__ = ["Interlock"]
 
@@ -23,8 +23,8 @@ class Interlock(Device):
 
     state = Cpt(EpicsSignalRO, "Interlock", string=True, kind=Kind.normal, auto_monitor=True)
     message = Cpt(EpicsSignalRO, "InterlockMessage", string=True, kind=Kind.normal, auto_monitor=True)
-    reset = Cpt(Command, "InterlockReset", kind=Kind.omitted)
-    heartbeat = Cpt(Command, "Heartbeat", kind=Kind.omitted)
+    reset = Cpt(CommandSignal, "InterlockReset", kind=Kind.omitted)
+    heartbeat = Cpt(CommandSignal, "Heartbeat", kind=Kind.omitted)
     heartbeat_timeout = Cpt(Setpoint, "HeartbeatTimeout", kind=Kind.config, auto_monitor=True)
 
     def __init__(self, prefix: str, *, name: str, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from devices.core.move import number
-from devices.flow.geometry import Geometry
+from devices.flow.geometry import ReactorGeometry
 from devices.oven import Oven, ask_ovens
 
 __all__ = ["APPROACH_K", "Passage"]
@@ -24,7 +24,7 @@ class Passage:
 
     Parameters
     ----------
-    geometry : Geometry
+    geometry : ReactorGeometry
         Volumes of the reactor.
     residue : float
         Share of the liquid before that may be left in the cells.
@@ -45,7 +45,7 @@ class Passage:
 
     def __init__(
         self,
-        geometry: Geometry,
+        geometry: ReactorGeometry,
         residue: float,
         targets: Mapping[Oven, float],
         leaves: Mapping[Oven, float] | None,

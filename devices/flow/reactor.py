@@ -12,10 +12,10 @@ from ophyd.utils import LimitError
 from devices.core.move import Clock, DidNotHappenError, Move, Progress, number, wall_clock
 from devices.core.signals import Setpoint
 from devices.flow.delivery import Delivery
-from devices.flow.geometry import Geometry, Limits
+from devices.flow.geometry import ReactorGeometry, ReactorLimits
 from devices.flow.interlock import Interlock
 from devices.flow.passage import APPROACH_K, Passage
-from devices.flow.streams import SampleLoop, Stream
+from devices.flow.streams import InjectionLoop, LiquidStream
 from devices.oven import Dwell, Oven, ask_ovens
 from devices.pump import SyringePump, prepare_pumps
 
@@ -43,9 +43,9 @@ class FlowReactor(Device):
 
     Parameters
     ----------
-    geometry : Geometry
+    geometry : ReactorGeometry
         Volumes and the share of the Cd stream.
-    limits : Limits
+    limits : ReactorLimits
         What may be asked for.
     residue : float
         Share of what flowed before that may be left in the cells when a condition counts as reached.
@@ -68,7 +68,7 @@ class FlowReactor(Device):
     standby_flow = Cpt(Setpoint, "Reactor:StandbyFlow", kind=Kind.config, auto_monitor=True)
     standby_temperature = Cpt(Setpoint, "Reactor:StandbyTemperature", kind=Kind.config, auto_monitor=True)
     interlock = Cpt(Interlock, "Reactor:", kind=Kind.normal)
-    loop = Cpt(SampleLoop, "Reactor:", kind=Kind.normal)
+    loop = Cpt(InjectionLoop, "Reactor:", kind=Kind.normal)
     residence_time = Cpt(AttributeSignal, "residence_time_s", kind=Kind.hinted, add_prefix=(), write_access=False)
     made_at_nucleation = Cpt(AttributeSignal, "made_at.nucleation_c", kind=Kind.normal, add_prefix=())
     made_at_growth = Cpt(AttributeSignal, "made_at.growth_c", kind=Kind.normal, add_prefix=())
@@ -76,10 +76,10 @@ class FlowReactor(Device):
     coil_ul = Cpt(AttributeSignal, "geometry.coil_ul", kind=Kind.config, add_prefix=())
     dead_ul = Cpt(AttributeSignal, "geometry.dead_ul", kind=Kind.config, add_prefix=())
     cell_ul = Cpt(AttributeSignal, "geometry.cell_ul", kind=Kind.config, add_prefix=())
-    solvent = Cpt(Stream, "", position="Solvent", kind=Kind.omitted)
-    mixture = Cpt(Stream, "", position="Mixture", kind=Kind.omitted)
-    cd_only = Cpt(Stream, "", position="Cd only", kind=Kind.omitted)
-    se_only = Cpt(Stream, "", position="Se only", kind=Kind.omitted)
+    solvent = Cpt(LiquidStream, "", position="Solvent", kind=Kind.omitted)
+    mixture = Cpt(LiquidStream, "", position="Mixture", kind=Kind.omitted)
+    cd_only = Cpt(LiquidStream, "", position="Cd only", kind=Kind.omitted)
+    se_only = Cpt(LiquidStream, "", position="Se only", kind=Kind.omitted)
 
     clock: Clock = staticmethod(wall_clock)
 
@@ -88,8 +88,8 @@ class FlowReactor(Device):
         prefix: str,
         *,
         name: str,
-        geometry: Geometry | None = None,
-        limits: Limits | None = None,
+        geometry: ReactorGeometry | None = None,
+        limits: ReactorLimits | None = None,
         residue: float = 0.01,
         flush_flow_ul_min: float = 2000.0,
         syringe_ul: float = 100_000.0,
@@ -97,10 +97,10 @@ class FlowReactor(Device):
         cooling_s: float = 280.0,
         **kwargs: Any,
     ) -> None:
-        self.geometry = geometry or Geometry()
+        self.geometry = geometry or ReactorGeometry()
         self.made_at = Passage.none()
         super().__init__(prefix, name=name, **kwargs)
-        self.limits = limits or Limits()
+        self.limits = limits or ReactorLimits()
         self.residue = residue
         self.flush_flow_ul_min = flush_flow_ul_min
         self.heating_k_min, self.cooling_s = heating_k_min, cooling_s

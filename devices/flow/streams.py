@@ -10,10 +10,10 @@ from ophyd.utils import LimitError
 from devices.core.move import Move, number
 from devices.core.signals import Setpoint
 from devices.flow.delivery import Delivery
-from devices.flow.geometry import Geometry
+from devices.flow.geometry import ReactorGeometry
 from devices.pump import SyringePump
 
-__all__ = ["SampleLoop", "Stream"]
+__all__ = ["InjectionLoop", "LiquidStream"]
 
 _MOST_VOLUMES = 100.0
 _LOOP_RESIDUE = 0.01
@@ -22,7 +22,7 @@ _LOOP_RESIDUE = 0.01
 class _Reactor(Protocol):
     """What streams need of the reactor that they are components of."""
 
-    geometry: Geometry
+    geometry: ReactorGeometry
     flush_flow_ul_min: float
     pump_cd: SyringePump
     pump_se: SyringePump
@@ -39,7 +39,7 @@ class _Reactor(Protocol):
     def pass_volume(self, move: Move, target_ul: float, flow_ul_min: float, delivered: Delivery, what: str) -> None: ...
 
 
-class Stream(Device):
+class LiquidStream(Device):
     """One liquid: ``set(volumes)`` is done when that many swept volumes of it have passed.
 
     Solvent goes on at standby flow then; a precursor at its flow until the reactor is stopped.
@@ -93,7 +93,7 @@ class Stream(Device):
         cast("_Reactor", self.parent).stop(success=success)
 
 
-class SampleLoop(Device):
+class InjectionLoop(Device):
     """The sample loop: ``set("F1")`` fills it anew and is done when its content stands in the cells.
 
     A loaded loop is pushed by the solvent pump past the reactor; the pump stops by itself, so that the sample stays.

@@ -15,7 +15,7 @@ from ophyd.areadetector.filestore_mixins import resource_factory
 from ophyd.status import Status
 
 from devices.core.move import Clock, DidNotHappenError, Move, Progress, number, wall_clock
-from devices.core.signals import PUT_TIMEOUT_S, Command, Setpoint
+from devices.core.signals import PUT_TIMEOUT_S, CommandSignal, Setpoint
 from devices.saxs.cell import SaxsCell
 
 __all__ = ["FrameNotWrittenError", "NoBeamError", "SaxsDetector"]
@@ -47,7 +47,7 @@ class Known(Signal):
         return description
 
 
-class Camera(Device):
+class PilatusCamera(Device):
     """What is used of an areaDetector driver (ophyd's ``PilatusDetectorCam`` names the others)."""
 
     exposure_s = Cpt(Setpoint, "AcquireTime_RBV", write_pv="AcquireTime", kind=Kind.config)
@@ -55,7 +55,7 @@ class Camera(Device):
     image_mode = Cpt(Setpoint, "ImageMode_RBV", write_pv="ImageMode", string=True, kind=Kind.omitted)
     trigger_mode = Cpt(Setpoint, "TriggerMode_RBV", write_pv="TriggerMode", string=True, kind=Kind.omitted)
     array_callbacks = Cpt(Setpoint, "ArrayCallbacks_RBV", write_pv="ArrayCallbacks", string=True, kind=Kind.omitted)
-    acquire = Cpt(Command, "Acquire", kind=Kind.omitted)
+    acquire = Cpt(CommandSignal, "Acquire", kind=Kind.omitted)
     state = Cpt(EpicsSignalRO, "DetectorState_RBV", string=True, kind=Kind.omitted)
     message = Cpt(EpicsSignalRO, "StatusMessage_RBV", string=True, kind=Kind.omitted)
     rows = Cpt(EpicsSignalRO, "MaxSizeY_RBV", kind=Kind.config)
@@ -75,7 +75,7 @@ class Files(Device):
     lazy_open = Cpt(Setpoint, "LazyOpen_RBV", write_pv="LazyOpen", string=True, kind=Kind.omitted)
     wanted = Cpt(Setpoint, "NumCapture_RBV", write_pv="NumCapture", kind=Kind.omitted)
     written = Cpt(EpicsSignalRO, "NumCaptured_RBV", kind=Kind.omitted)
-    capture = Cpt(Command, "Capture", kind=Kind.omitted)
+    capture = Cpt(CommandSignal, "Capture", kind=Kind.omitted)
     capturing = Cpt(EpicsSignalRO, "Capture_RBV", kind=Kind.omitted)
     write_status = Cpt(EpicsSignalRO, "WriteStatus", string=True, kind=Kind.omitted)
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, kind=Kind.omitted)
@@ -112,7 +112,7 @@ class Corrections(Device):
     )
 
 
-class Exposure(Move):
+class ExposureStatus(Move):
     """Status of one exposure."""
 
     def _handle_failure(self) -> None:
@@ -135,7 +135,7 @@ class SaxsDetector(Device):
         The same folder as readers see it, where that differs.
     """
 
-    camera = Cpt(Camera, "cam1:", kind=Kind.normal)
+    camera = Cpt(PilatusCamera, "cam1:", kind=Kind.normal)
     files = Cpt(Files, "HDF1:", kind=Kind.omitted)
     shutter = Cpt(Setpoint, "Shutter:RBV", write_pv="Shutter", string=True, kind=Kind.omitted)
     monitor = Cpt(EpicsSignalRO, "I0", kind=Kind.omitted)
@@ -152,7 +152,7 @@ class SaxsDetector(Device):
     def __init__(self, prefix: str, *, name: str, write_path: str, read_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, **kwargs)
         self.write_path, self.read_path = write_path, read_path or write_path
-        self._move: Exposure | None = None
+        self._move: ExposureStatus | None = None
         self._paused = False
         self._ready = False
         self._read_folder = PurePath(self.read_path)
@@ -208,7 +208,7 @@ class SaxsDetector(Device):
             unstaged = super().unstage()
         return unstaged
 
-    def trigger(self) -> Exposure:
+    def trigger(self) -> ExposureStatus:
         """Expose once; the status is done when the frame is in its file.
 
         Its errors: :class:`NoBeamError`, :class:`FrameNotWrittenError`, ``DidNotHappenError``.
@@ -219,7 +219,7 @@ class SaxsDetector(Device):
         if before is not None and not before.done and not self._paused:
             raise RuntimeError(f"{self.name}: an exposure is under way; wait for its status")
         self._image, self._paused = None, False
-        self._move = Exposure(self, lambda move: self._expose(move, before), clock=self.clock)
+        self._move = ExposureStatus(self, lambda move: self._expose(move, before), clock=self.clock)
         return self._move
 
     def describe(self) -> Any:

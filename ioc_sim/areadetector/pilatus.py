@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ioc_sim.areadetector.hdf_file import Frame
 from ioc_sim.records.table import Reading, Setting, Spec
 
-__all__ = ["CAM_RECORDS", "CamModel", "Camera", "FrameSink"]
+__all__ = ["CAM_RECORDS", "CamModel", "FrameSink", "PhotonCounter"]
 
 _STATES = (
     "Idle", "Acquire", "Readout", "Correct", "Saving", "Aborting", "Error", "Waiting", "Initializing",
@@ -38,7 +38,7 @@ _SHARE_OF_TIME = 0.5
 _MAX_WAITING = 32
 
 
-class Camera(Protocol):
+class PhotonCounter(Protocol):
     """What counts photons: the twin."""
 
     @property
@@ -69,7 +69,7 @@ class CamModel:
 
     Parameters
     ----------
-    camera : Camera
+    camera : PhotonCounter
         Gives the counts.
     sink : FrameSink
         Takes them.
@@ -81,7 +81,7 @@ class CamModel:
 
     def __init__(
         self,
-        camera: Camera,
+        camera: PhotonCounter,
         sink: FrameSink,
         shape: tuple[int, int],
         *,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ioc_sim.physics import rtd
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.flow import Journey
-from ioc_sim.physics.network import Network, WallPath
+from ioc_sim.physics.network import ScenarioChemistry, WallPath
 from ioc_sim.physics.scenario import Scenario
 from ioc_sim.physics.sizing import sphere_diameter_nm
 
@@ -49,7 +49,7 @@ class Chemist:
         self.scenario = scenario
         self.grid_units = _GRID_UNITS
         self.grid_nm = sphere_diameter_nm(_GRID_UNITS, scenario.chemistry.unit_volume_nm3)
-        self.network = Network(scenario.chemistry, _GRID_UNITS)
+        self.network = ScenarioChemistry(scenario.chemistry, _GRID_UNITS)
         p = scenario.plumbing
         kinds = {
             "plug": rtd.plug,

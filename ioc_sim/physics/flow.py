@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ioc_sim.physics.scenario import Plumbing, Scenario
 
-__all__ = ["ROUTES", "Flows", "History", "Journey", "pressure_bar", "steady_journey"]
+__all__ = ["ROUTES", "FlowHistory", "Flows", "Journey", "pressure_bar", "steady_journey"]
 
 ROUTES: dict[str, tuple[str, ...]] = {
     "Mixture": ("Cd", "Se", "Solvent"),
@@ -86,7 +86,7 @@ def steady_journey(plumbing: Plumbing, nucleation_c: float, growth_c: float, res
     )
 
 
-class History:
+class FlowHistory:
     """The last few hours, one row a step: what entered the reactor and what went to the cells.
 
     Parameters

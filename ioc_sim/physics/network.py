@@ -34,9 +34,9 @@ from scipy.special import binom
 from ioc_sim.physics.balance import MOMENTS, Law, Path, ln_constants
 from ioc_sim.physics.cohorts import deposit
 from ioc_sim.physics.rosenbrock import advance
-from ioc_sim.physics.scenario import Chemistry, Nanocrystals, Step
+from ioc_sim.physics.scenario import Chemistry, NanocrystalGrowth, ReactionStep
 
-__all__ = ["Network", "WallPath"]
+__all__ = ["ScenarioChemistry", "WallPath"]
 
 _R_KJ = 8.314462618e-3
 _KELVIN = 273.15
@@ -70,7 +70,7 @@ class WallPath:
         return wall + (self.entry_c - self.start_c) * exp(-t_s / self.lag_s)
 
 
-class Network:
+class ScenarioChemistry:
     """A scenario's chemistry and its integration.
 
     Parameters
@@ -176,7 +176,7 @@ def _law(chemistry: Chemistry, species: tuple[str, ...]) -> Law:
         return np.array([amounts.get(name, 0.0) for name in species])
 
     nc = chemistry.nanocrystals
-    steps: list[tuple[Array, Array, float, float, float, Step]] = []
+    steps: list[tuple[Array, Array, float, float, float, ReactionStep]] = []
     for step in chemistry.running:
         gain, log10_k, energy = row(step.products) - row(step.reactants), step.log10_k0, step.energy_kj_mol
         orders = row(step.orders if step.orders is not None else step.reactants)
@@ -208,7 +208,7 @@ def _law(chemistry: Chemistry, species: tuple[str, ...]) -> Law:
     )
 
 
-def _taylor(nc: Nanocrystals, capillary: float) -> Array:
+def _taylor(nc: NanocrystalGrowth, capillary: float) -> Array:
     """Taylor coefficients of :attr:`.balance.Law.taylor`."""
     powers = np.arange(MOMENTS)
     growth = nc.seed_units ** (nc.growth_exponent - 1.0) * binom(nc.growth_exponent, powers)
@@ -220,7 +220,7 @@ def _taylor(nc: Nanocrystals, capillary: float) -> Array:
     return np.array([growth, np.convolve(growth, solubility)[:MOMENTS]])
 
 
-def _ending(nc: Nanocrystals, capillary: float) -> Array:
+def _ending(nc: NanocrystalGrowth, capillary: float) -> Array:
     """Coefficients of :attr:`.balance.Law.ending`, from n f'/f and n² f''/f at the vanishing size."""
     over_r = capillary * nc.vanishing_units ** (-1 / 3) * np.array([0.0, 1.0])
     first = nc.growth_exponent - over_r / 3.0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ioc_sim.physics.scenario import Scenario
 
-__all__ = ["PIXELS", "Light", "Optics", "wavelength_axis_nm"]
+__all__ = ["PIXELS", "Light", "SpectrometerOptics", "wavelength_axis_nm"]
 
 PIXELS = 1044
 Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ def wavelength_axis_nm(scenario: Scenario) -> Array:
     return np.asarray(np.polynomial.polynomial.polyval(pixel, coefficients), np.float64)
 
 
-class Optics:
+class SpectrometerOptics:
     """Lamp, stray light, detector and their noise.
 
     Parameters

@@ -17,17 +17,17 @@ import math
 
 import numpy as np
 
-from ioc_sim.physics.scenario import OvenModel
+from ioc_sim.physics.scenario import OvenParameters
 
-__all__ = ["Oven"]
+__all__ = ["SimulatedOven"]
 
 
-class Oven:
+class SimulatedOven:
     """One oven and its controller.
 
     Parameters
     ----------
-    model : OvenModel
+    model : OvenParameters
         Constants.
     ambient_c : float
         Where it starts and what it loses heat to.
@@ -35,7 +35,7 @@ class Oven:
         Of the thermometer's noise.
     """
 
-    def __init__(self, model: OvenModel, ambient_c: float, rng: np.random.Generator) -> None:
+    def __init__(self, model: OvenParameters, ambient_c: float, rng: np.random.Generator) -> None:
         self._model = model
         self._ambient_c = ambient_c
         self._rng = rng

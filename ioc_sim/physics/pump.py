@@ -9,17 +9,17 @@ commanded directly; an empty (or, withdrawing, full) syringe stops the pump, sta
 
 import math
 
-from ioc_sim.physics.scenario import PumpModel
+from ioc_sim.physics.scenario import PumpParameters
 
-__all__ = ["SyringePump"]
+__all__ = ["SimulatedPump"]
 
 
-class SyringePump:
+class SimulatedPump:
     """One pump.
 
     Parameters
     ----------
-    model : PumpModel
+    model : PumpParameters
         Constants.
     phase : float
         Of the pulsation, rad.
@@ -32,7 +32,7 @@ class SyringePump:
         Infused (or withdrawn) volume at which it stops; 0 = none.
     """
 
-    def __init__(self, model: PumpModel, phase: float = 0.0) -> None:
+    def __init__(self, model: PumpParameters, phase: float = 0.0) -> None:
         self._model = model
         self._phase = phase
         self._smooth_ul_min = 0.0

@@ -32,7 +32,7 @@ from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.mesophase import Lamellae
 from ioc_sim.physics.scenario import Scenario
 
-__all__ = ["Q_INV_NM", "Particles", "Scattering", "sphere_nm6"]
+__all__ = ["Q_INV_NM", "Scattering", "ScatteringParticles", "sphere_nm6"]
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ def sphere_nm6(q_inv_nm: ArrayLike, radius_nm: ArrayLike, relative_width: float 
 
 
 @dataclass(frozen=True)
-class Particles:
+class ScatteringParticles:
     """All particles of a composition as X-rays see them.
 
     Attributes
@@ -172,7 +172,7 @@ class Scattering:
             out += s.solvent_cm + _lorentzian(q, s.solvent_halo_cm, s.solvent_halo_inv_nm, s.solvent_halo_width_inv_nm)
         return out
 
-    def particles(self, composition: Composition) -> Particles:
+    def particles(self, composition: Composition) -> ScatteringParticles:
         """Truth for scoring: volume, mean radius and width of the particles, and each family's share."""
         self._check_grid(composition)
         names = list(self._saxs.cluster_radius_nm)
@@ -184,12 +184,12 @@ class Scattering:
         volumes = 4.0 * np.pi / 3.0 * _PER_NM3 * amounts * m3
         total = float(volumes.sum())
         if not total > 0.0:
-            return Particles(0.0, float("nan"), float("nan"), dict.fromkeys([*names, "NC"], 0.0))
+            return ScatteringParticles(0.0, float("nan"), float("nan"), dict.fromkeys([*names, "NC"], 0.0))
         mean = float(amounts @ m4 / (amounts @ m3))
         variance = max(float(amounts @ m5 / (amounts @ m3)) - mean**2, 0.0)
         shares = dict(zip(names, (volumes / total).tolist(), strict=False))
         shares["NC"] = float(volumes[len(names) :].sum()) / total
-        return Particles(total, mean, variance**0.5 / mean, shares)
+        return ScatteringParticles(total, mean, variance**0.5 / mean, shares)
 
     def _check_grid(self, composition: Composition) -> None:
         if not np.array_equal(composition.grid_units, self._grid_units):

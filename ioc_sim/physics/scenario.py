@@ -23,17 +23,17 @@ __all__ = [
     "Gate",
     "Lamp",
     "Mesophase",
-    "Nanocrystals",
-    "OvenModel",
+    "NanocrystalGrowth",
+    "OvenParameters",
     "Plumbing",
     "Precursor",
-    "PumpModel",
+    "PumpParameters",
+    "ReactionStep",
     "Reverse",
     "SampleLoop",
     "Saxs",
     "Scenario",
     "Spectra",
-    "Step",
     "XrayBeam",
 ]
 
@@ -101,7 +101,7 @@ class Gate(_Table):
     energy_kj_mol: float
 
 
-class Step(_Table):
+class ReactionStep(_Table):
     """A mass-action step; ``orders`` defaults to the reactants' coefficients; ``off`` takes it out."""
 
     reactants: dict[str, float]
@@ -114,7 +114,7 @@ class Step(_Table):
     off: bool = False
 
 
-class Nanocrystals(_Table):
+class NanocrystalGrowth(_Table):
     """Growth of nanocrystals: dn/dt = k_g n^p (M - c_N exp(capillary/r)), p the exponent.
 
     They are born with ``seed_units``; one that has shrunk to ``vanishing_units`` is monomer.
@@ -137,11 +137,11 @@ class Chemistry(_Table):
     reference_temperature_c: float
     unit_volume_nm3: float = Field(gt=0)
     species: dict[str, float]
-    steps: dict[str, Step] = Field(min_length=1)
-    nanocrystals: Nanocrystals
+    steps: dict[str, ReactionStep] = Field(min_length=1)
+    nanocrystals: NanocrystalGrowth
 
     @property
-    def running(self) -> list[Step]:
+    def running(self) -> list[ReactionStep]:
         """The steps that are not off."""
         return [step for step in self.steps.values() if not step.off]
 
@@ -340,7 +340,7 @@ class Fault(_Table):
         return self
 
 
-class OvenModel(_Table):
+class OvenParameters(_Table):
     """An oven with its heater, controller and thermometer."""
 
     heat_capacity_j_c: float = Field(gt=0)
@@ -354,7 +354,7 @@ class OvenModel(_Table):
     noise_c: float = Field(ge=0)
 
 
-class PumpModel(_Table):
+class PumpParameters(_Table):
     """A syringe pump."""
 
     capacity_ul: float = Field(gt=0)
@@ -377,8 +377,8 @@ class Scenario(_Table):
     spectra: Spectra
     lamp: Lamp
     detector: Detector
-    oven: OvenModel
-    pump: PumpModel
+    oven: OvenParameters
+    pump: PumpParameters
     saxs: Saxs
     mesophase: Mesophase
     beam: XrayBeam

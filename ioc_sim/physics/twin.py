@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from ioc_sim.physics.beam import Beam
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.faults import Faults, Schedule
-from ioc_sim.physics.flow import ROUTES, Flows, History, Journey, pressure_bar
+from ioc_sim.physics.flow import ROUTES, FlowHistory, Flows, Journey, pressure_bar
 from ioc_sim.physics.fouling import Deposit
 from ioc_sim.physics.matter import matter_of
-from ioc_sim.physics.optics import Light, Optics
-from ioc_sim.physics.oven import Oven
-from ioc_sim.physics.pump import SyringePump
+from ioc_sim.physics.optics import Light, SpectrometerOptics
+from ioc_sim.physics.oven import SimulatedOven
+from ioc_sim.physics.pump import SimulatedPump
 from ioc_sim.physics.scenario import FRACTIONS, Scenario
 
 __all__ = ["Twin"]
@@ -48,9 +48,9 @@ class Twin:
     ----------
     clock_s : float
         Twin time, s.
-    pumps : dict of SyringePump
+    pumps : dict of SimulatedPump
         ``Cd``, ``Se``, ``Solvent``.
-    ovens : dict of Oven
+    ovens : dict of SimulatedOven
         ``Nucleation``, ``Growth``.
     beam : Beam
         X-rays and the cell they go through.
@@ -70,9 +70,12 @@ class Twin:
         self.scenario = scenario
         self.clock_s = clock_s
         self.pumps = {
-            name: SyringePump(scenario.pump, float(phase_rng.uniform(0, 2 * np.pi))) for name in ("Cd", "Se", "Solvent")
+            name: SimulatedPump(scenario.pump, float(phase_rng.uniform(0, 2 * np.pi)))
+            for name in ("Cd", "Se", "Solvent")
         }
-        self.ovens = {name: Oven(scenario.oven, scenario.ambient_c, oven_rng) for name in ("Nucleation", "Growth")}
+        self.ovens = {
+            name: SimulatedOven(scenario.oven, scenario.ambient_c, oven_rng) for name in ("Nucleation", "Growth")
+        }
         self.beam = Beam(scenario.beam, beam_rng, scenario.ambient_c)
         self.faults = Faults()
         self.light_on = True
@@ -85,7 +88,7 @@ class Twin:
         self._schedule = Schedule(scenario.faults)
         self._emptied = "None"
         self._matter = matter_of(scenario)
-        self._optics = Optics(scenario, optics_rng)
+        self._optics = SpectrometerOptics(scenario, optics_rng)
         self._frame_rng = frame_rng
         self.wavelength_nm = self._optics.wavelength_nm
         self._carried_s = 0.0
@@ -93,9 +96,9 @@ class Twin:
         self._history = self._new_history()
         self._known: tuple[Hashable, Composition] | None = None
 
-    def _new_history(self) -> History:
+    def _new_history(self) -> FlowHistory:
         temperatures = (self.ovens["Nucleation"].temperature_c, self.ovens["Growth"].temperature_c)
-        return History(self.clock_s, temperatures)
+        return FlowHistory(self.clock_s, temperatures)
 
     @property
     def valve(self) -> str:

@@ -1,26 +1,26 @@
 """Records of a Eurotherm 3500 controller over Modbus, as beamlines serve them (``…LOOP1:PV:RBV``)."""
 
-from ioc_sim.physics.oven import Oven
+from ioc_sim.physics.oven import SimulatedOven
 from ioc_sim.records.controller import Controller
 from ioc_sim.records.table import Reading, Setting, Spec
 
-__all__ = ["OVEN_RECORDS", "OvenModel"]
+__all__ = ["OVEN_RECORDS", "OvenController"]
 
 _PER_MINUTE = {"/min": 1.0, "/hour": 1 / 60, "/sec": 60.0}
 
 
-class OvenModel(Controller):
+class OvenController(Controller):
     """One oven as its controller shows it; what is not here is the twin's oven itself.
 
     Parameters
     ----------
-    oven : Oven
+    oven : SimulatedOven
         The twin's oven.
     """
 
     own = frozenset({"autotune", "rate_unit", "ramp_rate", "mode"})
 
-    def __init__(self, oven: Oven) -> None:
+    def __init__(self, oven: SimulatedOven) -> None:
         super().__init__(oven)
         self.autotune = "Off"
         self.rate_unit = "/min"

@@ -1,27 +1,27 @@
 """Records of a Harvard Ultra syringe pump."""
 
-from ioc_sim.physics.pump import SyringePump
+from ioc_sim.physics.pump import SimulatedPump
 from ioc_sim.records.controller import Controller
 from ioc_sim.records.table import Command, Reading, Setting, Spec
 
-__all__ = ["PUMP_RECORDS", "PumpModel"]
+__all__ = ["PUMP_RECORDS", "PumpController"]
 
 _UL_MIN = {"ul/min": 1.0, "ml/min": 1e3, "ul/hr": 1 / 60, "ml/hr": 1e3 / 60}
 _STATES = ("Idle", "Infusing", "Withdrawing", "Target Reached")
 
 
-class PumpModel(Controller):
+class PumpController(Controller):
     """One pump as its controller shows it; what is not here is the twin's pump itself.
 
     Parameters
     ----------
-    pump : SyringePump
+    pump : SimulatedPump
         The twin's pump.
     """
 
     own = frozenset({"force_percent", "rate_units", "infuse_rate", "withdraw_rate"})
 
-    def __init__(self, pump: SyringePump) -> None:
+    def __init__(self, pump: SimulatedPump) -> None:
         super().__init__(pump)
         self.force_percent = 50.0
         self.rate_units = "ul/min"

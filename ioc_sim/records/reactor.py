@@ -1,6 +1,6 @@
 """Records of the reactor as a whole, and of the twin's clock."""
 
-from ioc_sim.interlock import Interlock
+from ioc_sim.interlock import InterlockLogic
 from ioc_sim.physics.scenario import FRACTIONS
 from ioc_sim.physics.twin import Twin
 from ioc_sim.records.table import Command, Reading, Setting, Spec
@@ -18,11 +18,11 @@ class ReactorModel:
     ----------
     twin : Twin
         The reactor.
-    interlock : Interlock
+    interlock : InterlockLogic
         Its interlock.
     """
 
-    def __init__(self, twin: Twin, interlock: Interlock) -> None:
+    def __init__(self, twin: Twin, interlock: InterlockLogic) -> None:
         self._twin = twin
         self.interlock = interlock
         self.heartbeat_count = 0

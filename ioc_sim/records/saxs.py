@@ -15,14 +15,14 @@ from ioc_sim.areadetector.data_root import DataRoot
 from ioc_sim.areadetector.hdf_plugin import FileFaults, HdfModel
 from ioc_sim.areadetector.hdf_records import HDF_RECORDS
 from ioc_sim.areadetector.inert import serve_inert
-from ioc_sim.areadetector.pilatus import CAM_RECORDS, Camera, CamModel
+from ioc_sim.areadetector.pilatus import CAM_RECORDS, CamModel, PhotonCounter
 from ioc_sim.physics.beam import CELL_C, ENERGY_KEV
 from ioc_sim.records.table import Reading, RecordGroup, Setting, Spec, serve
 
-__all__ = ["SAXS_RECORDS", "Beam", "SaxsModel", "SaxsStation", "Station"]
+__all__ = ["SAXS_RECORDS", "SaxsModel", "SaxsStation", "SaxsSurroundings", "Station"]
 
 
-class Beam(Protocol):
+class SaxsSurroundings(Protocol):
     """X-rays at the cell, and the cell."""
 
     shutter_open: bool
@@ -40,12 +40,12 @@ class Beam(Protocol):
         ...
 
 
-class Station(Camera, Protocol):
+class Station(PhotonCounter, Protocol):
     """What the twin gives."""
 
     @property
     def beam(self) -> Any:
-        """As :class:`Beam`."""
+        """As :class:`SaxsSurroundings`."""
         ...
 
     @property

@@ -32,7 +32,7 @@ from msc_plans.families import FamilyTable
 from msc_plans.kinetics.belief import Belief
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.observation import Observables, Observation, Optics, heights_of
-from msc_plans.kinetics.solver import Reactor
+from msc_plans.kinetics.solver import FlowModel
 
 __all__ = ["NOTHING", "Advisor"]
 
@@ -62,7 +62,7 @@ class Advisor:
         What a condition costs.
     budget : Budget, optional
         What may be used. Default: no limit.
-    reactor : Reactor, optional
+    reactor : FlowModel, optional
         Feed and volumes.
     optics : Optics, optional
         The optical cell.
@@ -96,7 +96,7 @@ class Advisor:
         *,
         cost: CostModel | None = None,
         budget: Budget | None = None,
-        reactor: Reactor | None = None,
+        reactor: FlowModel | None = None,
         optics: Optics | None = None,
         mechanisms: Mapping[str, Mechanism] | None = None,
         families: FamilyTable | None = None,
@@ -110,7 +110,7 @@ class Advisor:
         self.space = space or SearchSpace.equal_ovens()
         self.cost = cost or CostModel()
         self.budget = budget or Budget()
-        self.reactor = reactor or Reactor()
+        self.reactor = reactor or FlowModel()
         self.optics = optics or Optics()
         self.seed = seed
         self.particles = particles

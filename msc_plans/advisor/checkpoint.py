@@ -26,7 +26,7 @@ from msc_plans.kinetics.belief import Belief, Check
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import Observables, Optics
-from msc_plans.kinetics.solver import Reactor
+from msc_plans.kinetics.solver import FlowModel
 
 __all__ = ["SCHEMA_VERSION", "read", "write"]
 
@@ -40,7 +40,7 @@ class AdvisorState(Protocol):
     space: SearchSpace
     cost: CostModel
     budget: Budget
-    reactor: Reactor
+    reactor: FlowModel
     optics: Optics
     seed: int
     particles: int
@@ -156,7 +156,7 @@ def _restored(
         SearchSpace(**state["space"]),
         cost=CostModel(**state["cost"]),
         budget=Budget(**state["budget"]),
-        reactor=Reactor(**state["reactor"]),
+        reactor=FlowModel(**state["reactor"]),
         optics=Optics(**state["optics"]),
         mechanisms={name: known[name] for name in stored} or known,
         families=families,

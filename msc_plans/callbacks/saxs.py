@@ -9,7 +9,7 @@ import numpy as np
 
 from msc_plans.analysis import lamellae, saxs
 from msc_plans.analysis.curve import ScatteringCurve, subtract, without_peaks
-from msc_plans.analysis.integration.geometry import Geometry
+from msc_plans.analysis.integration.geometry import PoniGeometry
 from msc_plans.analysis.integration.integrator import Integrator
 from msc_plans.analysis.integration.mask import beam_stop_mask, detector_mask, load_mask
 from msc_plans.analysis.lamellae.result import LamellaeResult
@@ -19,7 +19,7 @@ from msc_plans.callbacks.raw_run import Analysis, Observer, RawRun, RawRunCallba
 from msc_plans.families import FamilyTable, built_in_families
 from msc_plans.protocols import Documents
 
-__all__ = ["BackgroundOf", "SaxsCallback", "SaxsSettings"]
+__all__ = ["BackgroundOf", "SaxsAnalysisSettings", "SaxsCallback"]
 
 BackgroundOf = Callable[[str], ScatteringCurve | None]
 """Finds the integrated curve of an older background run by its uid."""
@@ -28,7 +28,7 @@ _KEPT = 32
 
 
 @dataclass(frozen=True)
-class SaxsSettings:
+class SaxsAnalysisSettings:
     """What the analysis must be told beside what the documents say of geometry and corrections.
 
     Attributes
@@ -65,7 +65,7 @@ class SaxsCallback(RawRunCallback):
 
     Parameters
     ----------
-    settings : SaxsSettings
+    settings : SaxsAnalysisSettings
         See there.
     listeners, observers : sequence of callables
         Get documents and results.
@@ -77,7 +77,7 @@ class SaxsCallback(RawRunCallback):
 
     def __init__(
         self,
-        settings: SaxsSettings,
+        settings: SaxsAnalysisSettings,
         listeners: Sequence[Documents],
         observers: Sequence[Observer] = (),
         *,
@@ -200,7 +200,7 @@ class SaxsCallback(RawRunCallback):
 
 def _integrator(known: Mapping[str, Any], shape: tuple[int, ...], points: int) -> Integrator:
     rows, columns = shape
-    geometry = Geometry(
+    geometry = PoniGeometry(
         distance_m=known["geometry_distance_m"],
         poni1_m=known["geometry_poni1_m"],
         poni2_m=known["geometry_poni2_m"],

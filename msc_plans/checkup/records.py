@@ -9,7 +9,7 @@ from typing import Any
 from msc_plans.checkup import Finding
 from msc_plans.settings import Settings
 
-__all__ = ["Record", "channel_access", "check_records", "compare", "records_wanted"]
+__all__ = ["RecordFacts", "channel_access", "check_records", "compare", "records_wanted"]
 
 _MOST_NAMED = 4
 _AHEAD_S = 5.0
@@ -17,7 +17,7 @@ _SAME_UNIT = {"Â°c": "degc", "c": "degc", "deg c": "degc", "celsius": "degc", "Â
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordFacts:
     """What is expected of a record, or what it answered: its unit, its choices and its drive limits."""
 
     units: str = ""
@@ -25,7 +25,7 @@ class Record:
     limits: tuple[float, float] = (0.0, 0.0)
 
 
-def records_wanted(prefix: str, *, saxs: bool) -> dict[str, Record]:
+def records_wanted(prefix: str, *, saxs: bool) -> dict[str, RecordFacts]:
     """Return the records that the devices ask for, as the simulated reactor has them."""
     from devices import FlowReactor, SaxsDetector, Spectrometer
     from devices.core.record_names import record_names
@@ -39,8 +39,8 @@ def records_wanted(prefix: str, *, saxs: bool) -> dict[str, Record]:
     return {name: _expected(served[name]) for name in names}
 
 
-def _expected(channel: Any) -> Record:
-    return Record(getattr(channel, "units", ""), tuple(getattr(channel, "enum_strings", ())))
+def _expected(channel: Any) -> RecordFacts:
+    return RecordFacts(getattr(channel, "units", ""), tuple(getattr(channel, "enum_strings", ())))
 
 
 def check_records(settings: Settings, *, timeout_s: float, named: bool) -> list[Finding]:
@@ -84,12 +84,12 @@ def check_records(settings: Settings, *, timeout_s: float, named: bool) -> list[
     return findings
 
 
-def _ask(names: list[str], timeout_s: float) -> tuple[dict[str, Record], float]:
+def _ask(names: list[str], timeout_s: float) -> tuple[dict[str, RecordFacts], float]:
     """Return what answers, and the time stamp of the first of them."""
     from caproto import CaprotoError
 
     deadline = time.monotonic() + timeout_s
-    answers: dict[str, Record] = {}
+    answers: dict[str, RecordFacts] = {}
     stamp = 0.0
     with channel_access() as context:
         for name, pv in zip(names, context.get_pvs(*names), strict=True):
@@ -124,23 +124,23 @@ def channel_access() -> Iterator[Any]:
         context.disconnect()
 
 
-def _record(pv: Any, timeout_s: float) -> Record:
+def _record(pv: Any, timeout_s: float) -> RecordFacts:
     from caproto import ChannelType
 
     kind = pv.channel.native_data_type
     told = pv.read(data_type="control", data_count=1, timeout=timeout_s).metadata
     if kind == ChannelType.ENUM:
-        return Record(choices=tuple(map(_text, told.enum_strings)))
+        return RecordFacts(choices=tuple(map(_text, told.enum_strings)))
     if kind in (ChannelType.STRING, ChannelType.CHAR):
-        return Record()
-    return Record(_text(told.units), limits=(float(told.lower_ctrl_limit), float(told.upper_ctrl_limit)))
+        return RecordFacts()
+    return RecordFacts(_text(told.units), limits=(float(told.lower_ctrl_limit), float(told.upper_ctrl_limit)))
 
 
 def _text(raw: Any) -> str:
     return raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
 
 
-def compare(wanted: Mapping[str, Record], answers: Mapping[str, Record], settings: Settings) -> list[Finding]:
+def compare(wanted: Mapping[str, RecordFacts], answers: Mapping[str, RecordFacts], settings: Settings) -> list[Finding]:
     """Return what differs between the records that are wanted and those that answered."""
     both = [name for name in wanted if name in answers]
     other = [name for name in both if _differ(wanted[name].units, answers[name].units)]
@@ -167,7 +167,7 @@ def compare(wanted: Mapping[str, Record], answers: Mapping[str, Record], setting
     return findings
 
 
-def _narrow(answers: Mapping[str, Record], settings: Settings) -> Iterator[Finding]:
+def _narrow(answers: Mapping[str, RecordFacts], settings: Settings) -> Iterator[Finding]:
     """Find setpoints that the IOC would clamp though the settings allow them."""
     limits = settings.limits
     asked = {

@@ -26,7 +26,7 @@ _AHEAD = 32
 
 
 @dataclass
-class Finding:
+class FileResult:
     """One spectrum or curve of a file, and what came of it."""
 
     file: str
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
 
 
-Reader = Callable[[str], list[tuple[Finding, Any]]]
+Reader = Callable[[str], list[tuple[FileResult, Any]]]
 Analyser = Callable[[Any], Any]
 
 
@@ -104,8 +104,8 @@ def _uvvis(args: argparse.Namespace) -> tuple[Reader, Analyser]:
         raise InputError(f"--path-length must be positive, not {args.path_length:g}")
     families = families_of(args)
 
-    def read(file: str) -> list[tuple[Finding, Any]]:
-        return [(Finding(file, s.column, warnings=s.warnings), s) for s in read_spectra(file)]
+    def read(file: str) -> list[tuple[FileResult, Any]]:
+        return [(FileResult(file, s.column, warnings=s.warnings), s) for s in read_spectra(file)]
 
     def analyse(spectrum: Any) -> Any:
         values = spectrum.absorbance
@@ -160,10 +160,10 @@ _KINDS: dict[str, Callable[[argparse.Namespace], tuple[Reader, Analyser]]] = {
 def _curve_reader(args: argparse.Namespace) -> Reader:
     from msc_plans.files import read_curves
 
-    def read(file: str) -> list[tuple[Finding, Any]]:
+    def read(file: str) -> list[tuple[FileResult, Any]]:
         return [
             (
-                Finding(file, c.column, {"q_unit": c.unit, "q_unit_inferred": c.unit_inferred}, c.warnings),
+                FileResult(file, c.column, {"q_unit": c.unit, "q_unit_inferred": c.unit_inferred}, c.warnings),
                 c,
             )
             for c in read_curves(file, _Q_UNITS[args.unit] if args.unit else None)  # type: ignore[arg-type]
@@ -172,10 +172,10 @@ def _curve_reader(args: argparse.Namespace) -> Reader:
     return read
 
 
-def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator[list[Finding]]:
+def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator[list[FileResult]]:
     """Yield the findings of each file in order, as they are done; all cores work ahead."""
 
-    def attempt(finding: Finding, data: Any) -> Finding:
+    def attempt(finding: FileResult, data: Any) -> FileResult:
         try:
             finding.result = analyse(data)
         except ValueError as error:
@@ -184,20 +184,20 @@ def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator
             finding.error = f"{finding.name}: the analysis failed: {type(error).__name__}: {error}"
         return finding
 
-    def load(file: str) -> list[tuple[Finding, Any]]:
+    def load(file: str) -> list[tuple[FileResult, Any]]:
         try:
             return read(file)
         except ValueError as error:  # ReadError; it names the file
-            return [(Finding(file, error=str(error)), None)]
+            return [(FileResult(file, error=str(error)), None)]
         except Exception as error:  # noqa: BLE001
-            return [(Finding(file, error=f"{file}: can't be read: {type(error).__name__}: {error}"), None)]
+            return [(FileResult(file, error=f"{file}: can't be read: {type(error).__name__}: {error}"), None)]
 
-    def collect(pending: list[Finding | Future[Finding]]) -> list[Finding]:
-        return [item if isinstance(item, Finding) else item.result() for item in pending]
+    def collect(pending: list[FileResult | Future[FileResult]]) -> list[FileResult]:
+        return [item if isinstance(item, FileResult) else item.result() for item in pending]
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with ThreadPoolExecutor(cores) as pool:
-        waiting: deque[list[Finding | Future[Finding]]] = deque()
+        waiting: deque[list[FileResult | Future[FileResult]]] = deque()
         try:
             for file in files:
                 waiting.append([f if f.error else pool.submit(attempt, f, data) for f, data in load(file)])
@@ -210,11 +210,11 @@ def _analysed(files: Sequence[str], read: Reader, analyse: Analyser) -> Iterator
             raise
 
 
-def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
+def _report(args: argparse.Namespace, files: Iterator[list[FileResult]]) -> int:
     from msc_plans.views.findings import as_record, melting_lines, strict, written
 
     failed = False
-    melted: list[Finding] = []
+    melted: list[FileResult] = []
     taken: dict[Path, Path] = {}
     for number, findings in enumerate(files):
         for finding in findings:
@@ -248,7 +248,7 @@ def _report(args: argparse.Namespace, files: Iterator[list[Finding]]) -> int:
     return int(failed)
 
 
-def _picture(args: argparse.Namespace, findings: list[Finding], taken: dict[Path, Path]) -> str:
+def _picture(args: argparse.Namespace, findings: list[FileResult], taken: dict[Path, Path]) -> str:
     """Draw a file's findings; returns the picture's path, empty where it can't be written."""
     from msc_plans.views.pictures import draw_file
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from msc_plans.cli.arguments.history import History, add_history_arguments, is_folder, read_history
+from msc_plans.cli.arguments.history import MeasuredHistory, add_history_arguments, is_folder, read_history
 from msc_plans.cli.arguments.model import (
     add_model_arguments,
     alarm_lines,
@@ -164,7 +164,12 @@ def _draw(belief: "Belief", name: str, rows: Sequence[Row], path: Path) -> None:
 
 
 def _record(
-    belief: "Belief", history: History, name: str, rows: Sequence[Row], gains: tuple[Learnt, Learnt], path: Path | None
+    belief: "Belief",
+    history: MeasuredHistory,
+    name: str,
+    rows: Sequence[Row],
+    gains: tuple[Learnt, Learnt],
+    path: Path | None,
 ) -> dict[str, Any]:
     from msc_plans.kinetics.mechanism import REFERENCE_TEMPERATURE
 
@@ -191,7 +196,12 @@ def _record(
 
 
 def _lines(
-    belief: "Belief", history: History, name: str, rows: Sequence[Row], gains: tuple[Learnt, Learnt], path: Path | None
+    belief: "Belief",
+    history: MeasuredHistory,
+    name: str,
+    rows: Sequence[Row],
+    gains: tuple[Learnt, Learnt],
+    path: Path | None,
 ) -> list[str]:
     from msc_plans.kinetics.mechanism import REFERENCE_TEMPERATURE
 

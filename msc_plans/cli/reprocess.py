@@ -11,7 +11,7 @@ from importlib.metadata import version
 from msc_plans.cli.arguments.store import add_store_argument, opened_store, store_of
 from msc_plans.cli.runs import add_search_arguments, wanted
 from msc_plans.errors import InputError
-from msc_plans.reprocess.job import Progress, cluster, reprocess, served
+from msc_plans.reprocess.job import JobProgress, cluster, reprocess, served
 from msc_plans.reprocess.worker import Job
 
 __all__ = ["add_arguments", "run"]
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     search = wanted(args) | {"purpose": args.purpose}
     settings = read_settings()
     where = store_of(args)
-    progress = Progress()
+    progress = JobProgress()
     with ExitStack() as stack:
         uri, key = stack.enter_context(served(where))
         catalog = stack.enter_context(opened_store(where))
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if progress.failed else 0
 
 
-def _say(job: Job, progress: Progress, *, as_json: bool) -> None:
+def _say(job: Job, progress: JobProgress, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"reprocess_uid": job.uid, **vars(progress)}))
         return

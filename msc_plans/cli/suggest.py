@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msc_plans.cli.arguments.grid import add_grid_arguments, grid_of
-from msc_plans.cli.arguments.history import History, add_history_arguments, read_history
+from msc_plans.cli.arguments.history import MeasuredHistory, add_history_arguments, read_history
 from msc_plans.cli.arguments.model import (
     add_model_arguments,
     alarm_lines,
@@ -138,7 +138,12 @@ def _suggestions(advisor: "Advisor", args: argparse.Namespace) -> "tuple[list[Su
 
 
 def _record(
-    rank: int, suggestion: "Suggestion", advisor: "Advisor", history: History, stop: str | None, alarm: str | None
+    rank: int,
+    suggestion: "Suggestion",
+    advisor: "Advisor",
+    history: MeasuredHistory,
+    stop: str | None,
+    alarm: str | None,
 ) -> dict[str, Any]:
     runner_up = suggestion.runner_up
     return {
@@ -156,7 +161,7 @@ def _record(
 
 
 def _lines(
-    suggestions: "list[Suggestion]", refused: str, advisor: "Advisor", history: History, stop: str | None,
+    suggestions: "list[Suggestion]", refused: str, advisor: "Advisor", history: MeasuredHistory, stop: str | None,
     alarm: str | None,
 ) -> list[str]:  # fmt: skip
     lines = [f"Goal: {advisor.goal}.", f"History: {history}.", _likely(advisor.mechanism_probabilities)]

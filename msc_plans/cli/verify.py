@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare; returns 1 where anything is wrong."""
     from tqdm import tqdm
 
-    from msc_plans.storage import Report, StoreBusyError, opened, verify
+    from msc_plans.storage import RunReport, StoreBusyError, opened, verify
     from msc_plans.storage.journal import is_written, journals, stored_journals
 
     folder = args.store / "journal"
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
                 try:
                     reports.append(verify(catalog, path))
                 except ValueError as error:
-                    reports.append(Report(path.stem, problems=[str(error)]))
+                    reports.append(RunReport(path.stem, problems=[str(error)]))
     except (FileNotFoundError, StoreBusyError, ConnectionError) as error:
         raise InputError(str(error)) from error
     bad = [report for report in reports if report.problems]

@@ -19,7 +19,7 @@ from msc_plans.kinetics.inference import Posterior, check_lengths
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms
 from msc_plans.kinetics.observation import Observables, Observation
-from msc_plans.kinetics.solver import Reactor
+from msc_plans.kinetics.solver import FlowModel
 
 __all__ = ["ALARM", "OPTICS_ALARM", "Belief", "Check", "Particles"]
 
@@ -88,7 +88,7 @@ class Belief:
     ----------
     candidates : mapping, optional
         Mechanisms by name. Default: the paper's and their rival.
-    reactor : Reactor, optional
+    reactor : FlowModel, optional
         Feed and volumes.
     observables : Observables, optional
         What is seen. Default: of the built-in families.
@@ -106,7 +106,7 @@ class Belief:
     def __init__(
         self,
         candidates: Mapping[str, Mechanism] | None = None,
-        reactor: Reactor | None = None,
+        reactor: FlowModel | None = None,
         *,
         observables: Observables | None = None,
         particles: int = 200,
@@ -115,7 +115,7 @@ class Belief:
         self.mechanisms = dict(mechanisms() if candidates is None else candidates)
         if not self.mechanisms:
             raise ValueError("a belief needs at least one mechanism")
-        self.reactor = reactor or Reactor()
+        self.reactor = reactor or FlowModel()
         self.observables = observables or Observables()
         self.observables.check(self.mechanisms.values())
         self.seed = seed

@@ -20,7 +20,7 @@ from msc_plans.condition import Condition
 from msc_plans.kinetics.discrepancy import Discrepancy
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.observation import GAIN_PRIORS, Observables, Observation
-from msc_plans.kinetics.solver import Reactor, solve
+from msc_plans.kinetics.solver import FlowModel, solve
 
 __all__ = ["RTOL", "Posterior", "check_lengths"]
 
@@ -50,7 +50,7 @@ class Posterior:
     ----------
     mechanism : Mechanism
         The mechanism.
-    reactor : Reactor
+    reactor : FlowModel
         Feed and volumes.
     observables : Observables, optional
         What is seen. Default: of the built-in families.
@@ -65,7 +65,7 @@ class Posterior:
     def __init__(
         self,
         mechanism: Mechanism,
-        reactor: Reactor | None = None,
+        reactor: FlowModel | None = None,
         *,
         observables: Observables | None = None,
         particles: int = 200,
@@ -75,7 +75,7 @@ class Posterior:
         if particles < 50 or particles % 2:
             raise ValueError(f"particles must be an even number of at least 50, not {particles!r}")
         self.mechanism = mechanism
-        self.reactor = reactor or Reactor()
+        self.reactor = reactor or FlowModel()
         self.observables = observables or Observables()
         self.sweeps = sweeps
         self.seed = seed

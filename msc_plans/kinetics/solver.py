@@ -20,7 +20,7 @@ from msc_plans.kinetics.lanes import LANES, integrate
 from msc_plans.kinetics.mechanism import REFERENCE_TEMPERATURE, Mechanism
 from msc_plans.kinetics.network import Network, network_of
 
-__all__ = ["Reactor", "path_of", "solve", "solve_paths"]
+__all__ = ["FlowModel", "path_of", "solve", "solve_paths"]
 
 GAS_CONSTANT: Final = 8.314462618e-3
 """kJ/(mol K)."""
@@ -30,7 +30,7 @@ ABSOLUTE: Final = 1e-3
 
 
 @dataclass(frozen=True)
-class Reactor:
+class FlowModel:
     """What the model needs to know of the reactor.
 
     Parameters
@@ -55,7 +55,7 @@ class Reactor:
             raise ValueError(f"chamber_fraction must be between 0 and 1, not {self.chamber_fraction!r}")
 
 
-def path_of(condition: Condition, reactor: Reactor) -> tuple[float, float, float, float]:
+def path_of(condition: Condition, reactor: FlowModel) -> tuple[float, float, float, float]:
     """Return chamber temperature (K), chamber time (s), coil temperature (K), coil time (s)."""
 
     def hot(temperature: float) -> float:
@@ -71,7 +71,7 @@ def solve(
     mechanism: Mechanism,
     parameters: NDArray[np.float64],
     conditions: Sequence[Condition],
-    reactor: Reactor,
+    reactor: FlowModel,
     *,
     rtol: float = 1e-3,
 ) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def solve(
         ``log10_k`` of all rate constants, then ``E`` (kJ/mol) of all.
     conditions : sequence of Condition
         The conditions.
-    reactor : Reactor
+    reactor : FlowModel
         Feed and volumes.
     rtol : float
         Relative error of a step; the absolute one is ``1e-3 · rtol`` of the feed, in formula units.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.observation import RATIO_FLOOR, Observables, heights_of
-from msc_plans.kinetics.solver import Reactor, solve
+from msc_plans.kinetics.solver import FlowModel, solve
 
 __all__ = ["outcome_record"]
 
@@ -20,7 +20,7 @@ def outcome_record(
     condition: Condition,
     rng: np.random.Generator,
     *,
-    reactor: Reactor | None = None,
+    reactor: FlowModel | None = None,
     observables: Observables | None = None,
     relative_noise: float = 0.1,
     noise: float = 0.002,
@@ -38,7 +38,7 @@ def outcome_record(
         Where.
     rng : numpy.random.Generator
         Source of the noise.
-    reactor : Reactor, optional
+    reactor : FlowModel, optional
         Feed and volumes.
     observables : Observables, optional
         What is seen. Default: of the built-in families.
@@ -49,7 +49,7 @@ def outcome_record(
     full_conversion_height : float
         Absorbance.
     """
-    reactor, observables = reactor or Reactor(), observables or Observables()
+    reactor, observables = reactor or FlowModel(), observables or Observables()
     families = observables.families
     rates, gains = parameters[None, : len(mechanism)], parameters[None, len(mechanism) :]
     concentrations = solve(mechanism, rates, [condition], reactor, rtol=1e-5)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from msc_plans.analysis.accumulation import ACCUMULATED_RATIO
-from msc_plans.paper.claims.claims import Record
+from msc_plans.paper.claims.claims import AnalysedRun
 from msc_plans.paper.claims.optical import GRID_S
 
 __all__ = ["retelling_figure"]
@@ -16,13 +16,13 @@ _COLOURS = {"map": "#c0392b", "discriminate": "#2a9d5c"}
 
 
 def retelling_figure(
-    grid: Sequence[Record], campaigns: Mapping[str, Sequence[Record]], cells: Sequence[Mapping[str, Any]]
+    grid: Sequence[AnalysedRun], campaigns: Mapping[str, Sequence[AnalysedRun]], cells: Sequence[Mapping[str, Any]]
 ) -> Figure | None:
     """Draw the ratio of CdSe-437 over temperature at 14 s with equal ovens; None where no campaign measured any.
 
     Parameters
     ----------
-    grid : sequence of Record
+    grid : sequence of AnalysedRun
         The row of Fig. 1 with equal ovens.
     campaigns : mapping
         Records by goal.
@@ -48,7 +48,7 @@ def retelling_figure(
     return figure if drawn else None
 
 
-def _in_row(record: Record) -> bool:
+def _in_row(record: AnalysedRun) -> bool:
     asked = record.condition
     return (
         asked is not None
@@ -58,7 +58,7 @@ def _in_row(record: Record) -> bool:
     )
 
 
-def _points(axes: Any, records: Sequence[Record], shift: float, **style: Any) -> None:
+def _points(axes: Any, records: Sequence[AnalysedRun], shift: float, **style: Any) -> None:
     keys = ("CdSe-437_ratio", "CdSe-437_ratio_sigma")
     found = [
         (one.condition.growth_temperature + shift, *(one.number("uvvis", key) for key in keys))

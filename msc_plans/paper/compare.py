@@ -9,7 +9,7 @@ from typing import Any
 from msc_plans.advisor.cost import Cost, CostModel
 from msc_plans.analysis.accumulation import CERTAIN, accumulated_probability
 from msc_plans.condition import Condition
-from msc_plans.paper.claims.claims import Record
+from msc_plans.paper.claims.claims import AnalysedRun
 from msc_plans.paper.claims.optical import GRID_S, TIMES_S
 from msc_plans.paper.claims.window import Edge, window_edges
 from msc_plans.paper.records import Archive
@@ -19,7 +19,7 @@ __all__ = ["compared", "grid_of"]
 _RATIO = ("CdSe-437_ratio", "CdSe-437_ratio_sigma")
 
 
-def grid_of(archive: Archive) -> dict[str, list[Record]]:
+def grid_of(archive: Archive) -> dict[str, list[AnalysedRun]]:
     """Return the paper's conditions that were measured with spectra, by what they are, in the order of measurement."""
     spectra = [one for one in archive.records.all if one.condition and not one.fraction and "uvvis" in one.results]
     figure_1 = [one for one in spectra if _condition(one).residence_time == GRID_S]
@@ -31,12 +31,12 @@ def grid_of(archive: Archive) -> dict[str, list[Record]]:
     }
 
 
-def _condition(record: Record) -> Condition:
+def _condition(record: AnalysedRun) -> Condition:
     assert record.condition is not None
     return record.condition
 
 
-def _equal(record: Record) -> bool:
+def _equal(record: AnalysedRun) -> bool:
     condition = _condition(record)
     return condition.nucleation_temperature == condition.growth_temperature
 
@@ -81,13 +81,13 @@ def _told(conclusion: Mapping[str, Any]) -> dict[str, Any]:
     return told | {name: json.loads(conclusion[name]) for name in ("mechanisms", "steps") if name in conclusion}
 
 
-def _at_grid_time(archive: Archive) -> list[Record]:
+def _at_grid_time(archive: Archive) -> list[AnalysedRun]:
     """What campaigns measured of the row of Fig. 1 with equal ovens."""
     every = [one for records in archive.campaigns.values() for one in records if "uvvis" in one.results]
     return [one for one in every if _condition(one).residence_time == GRID_S and _equal(one)]
 
 
-def _edges(records: Sequence[Record]) -> list[Edge]:
+def _edges(records: Sequence[AnalysedRun]) -> list[Edge]:
     return window_edges(
         (_condition(one).growth_temperature, one.number("uvvis", _RATIO[0]), one.number("uvvis", _RATIO[1]))
         for one in records

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from msc_plans.condition import Condition
-from msc_plans.paper.claims.claims import CLAIMS, Record
+from msc_plans.paper.claims.claims import CLAIMS, AnalysedRun
 from msc_plans.paper.claims.optical import GRID_NUCLEATION, GRID_OFFSETS, GRID_S, SHORT_C, TIMES_S
 from msc_plans.paper.claims.xray import FIGURE_2
 
@@ -64,7 +64,7 @@ class Needs:
         """Return the number of runs."""
         return len(self.uvvis) + len(self.saxs) + len(self.precursors) + len(self.fractions)
 
-    def without(self, records: Iterable[Record], goals: Collection[str] = (), *, analysed: bool = True) -> "Needs":
+    def without(self, records: Iterable[AnalysedRun], goals: Collection[str] = (), *, analysed: bool = True) -> "Needs":
         """Return what is left when these are measured and analysed, and these campaigns at their end.
 
         With ``analysed`` false it is enough that they are measured: their analyses may be under way.

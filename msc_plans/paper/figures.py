@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from msc_plans.analysis.accumulation import verdict
-from msc_plans.paper.claims.claims import Record, Records
+from msc_plans.paper.claims.claims import AnalysedRun, Records
 from msc_plans.paper.claims.optical import (
     FAMILY_NM,
     GRID_NUCLEATION,
@@ -60,12 +60,12 @@ def paper_figure(name: str, records: Records) -> Figure | None:
     return _DRAWN[name](records)
 
 
-def _spectrum(record: Record) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum(record: AnalysedRun) -> tuple[np.ndarray, np.ndarray]:
     told = record.results["uvvis"]
     return np.asarray(told["wavelength_nm"], float), np.asarray(told["absorbance"], float)
 
 
-def _plot(axes: Axes, record: Record, *, beyond: float, scaled: bool = True, **style: object) -> None:
+def _plot(axes: Axes, record: AnalysedRun, *, beyond: float, scaled: bool = True, **style: object) -> None:
     x, y = _spectrum(record)
     inside = (x > _RANGE_NM[0]) & (x < _RANGE_NM[1]) & np.isfinite(y)
     x, y = x[inside], y[inside]
@@ -98,7 +98,7 @@ def _figure_1(records: Records) -> Figure | None:
     return figure
 
 
-def _is_faint(record: Record) -> bool:
+def _is_faint(record: AnalysedRun) -> bool:
     """Whether nothing would be seen but noise: the noise is that from one pixel to the next at the red end."""
     x, y = _spectrum(record)
     inside = (x > 395.0) & (x < _RANGE_NM[1]) & np.isfinite(y)
@@ -109,7 +109,7 @@ def _is_faint(record: Record) -> bool:
     return float(np.quantile(y[inside], 0.98)) < _TIMES_NOISE * noise
 
 
-def _is_accumulated(record: Record) -> bool:
+def _is_accumulated(record: AnalysedRun) -> bool:
     ratio, sigma, there = (record.number("uvvis", f"CdSe-437_{end}") for end in ("ratio", "ratio_sigma", "probability"))
     return verdict(ratio, sigma, there=there) == "accumulated"
 

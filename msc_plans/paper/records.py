@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msc_plans.condition import Condition
-from msc_plans.paper.claims.claims import Record, Records
+from msc_plans.paper.claims.claims import AnalysedRun, Records
 
 __all__ = ["CONCLUSION", "Archive", "Usage", "archive_of", "in_catalog", "in_journals", "latest_in_journals"]
 
@@ -48,7 +48,7 @@ class Archive:
     """Runs that did not end in success."""
     versions: Sequence[str]
     """Of msc-plans, that made the analyses."""
-    campaigns: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
+    campaigns: Mapping[str, tuple[AnalysedRun, ...]] = field(default_factory=dict)
     """Adaptive campaigns by goal: their records in the order of measurement."""
     conclusions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Of the campaigns that came to their end, by goal."""
@@ -160,7 +160,7 @@ def archive_of(uid: str, runs: Iterable[Sequence[Document]]) -> Archive:
     ordered = sorted(raw.values(), key=lambda one: one["start"]["time"])
     told = dict(ordered[-1]["start"].get("reproduce", {})) if ordered else {}
     told.pop("goal", None)
-    campaigns: dict[str, list[Record]] = {}
+    campaigns: dict[str, list[AnalysedRun]] = {}
     for one in ordered:
         goal = one["start"].get("reproduce", {}).get("goal", "")
         if goal and one["start"]["uid"] in records:
@@ -177,9 +177,9 @@ def archive_of(uid: str, runs: Iterable[Sequence[Document]]) -> Archive:
     )
 
 
-def _record(start: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> Record:
+def _record(start: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> AnalysedRun:
     condition = start.get("condition")
-    return Record(
+    return AnalysedRun(
         start["uid"],
         start.get("purpose", ""),
         start["time"],

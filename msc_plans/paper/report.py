@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msc_plans.families import built_in_families
 from msc_plans.paper.campaigns_page import adaptive_part
-from msc_plans.paper.claims.claims import Found, Record, Records, find
+from msc_plans.paper.claims.claims import AnalysedRun, ClaimResult, Records, find
 from msc_plans.paper.claims.optical import FAMILY_NM, best_fractions, sizing_curve
 from msc_plans.paper.claims.xray import sizes
 from msc_plans.paper.compare import compared
@@ -68,7 +68,7 @@ def results_of(archive: Archive, only: Collection[str], seed: int) -> dict[str, 
     }
 
 
-def _claim(found: Found, presumed: bool) -> dict[str, Any]:
+def _claim(found: ClaimResult, presumed: bool) -> dict[str, Any]:
     told = found.as_dict()
     verdict = "not carried by this twin" if presumed and found.verdict != "not measured" else found.verdict
     shown = [str(one) for one in found.decisive]
@@ -108,12 +108,14 @@ def _fractions(records: Records) -> list[dict[str, Any]]:
     return rows
 
 
-def mechanisms(records: Iterable[Record], seed: int, feed: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+def mechanisms(
+    records: Iterable[AnalysedRun], seed: int, feed: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
     """Return the probability of each mechanism in each of the paper's ranges, by the conditions with equal ovens.
 
     Parameters
     ----------
-    records : iterable of Record
+    records : iterable of AnalysedRun
         What was measured.
     seed : int
         Of the particles.
@@ -121,9 +123,9 @@ def mechanisms(records: Iterable[Record], seed: int, feed: Mapping[str, float] |
         Feed and volumes: the arguments of the model's reactor.
     """
     from msc_plans.kinetics.belief import Belief
-    from msc_plans.kinetics.solver import Reactor
+    from msc_plans.kinetics.solver import FlowModel
 
-    records, reactor = list(records), Reactor(**(feed or {}))
+    records, reactor = list(records), FlowModel(**(feed or {}))
 
     rows = []
     for name, above, most, expected, words in REGIMES:
@@ -160,10 +162,10 @@ def write_report(path: Path, archive: Archive, results: Mapping[str, Any], only:
         It can't be written.
     """
     from msc_plans.paper.figures import CAPTIONS, paper_figure
-    from msc_plans.views.report import Report
+    from msc_plans.views.report import HtmlReport
 
     reactor = f"scenario {archive.told['scenario']}" if archive.told.get("scenario") else "a real reactor"
-    report = Report("Palencia et al., Nanoscale 2020, 12, 22928, measured again")
+    report = HtmlReport("Palencia et al., Nanoscale 2020, 12, 22928, measured again")
     report.text(
         f"{reactor[0].upper()}{reactor[1:]}, {len(archive.records.all)} runs. Every number below comes from the stored "
         "runs and the live analyses of what was measured; the same page is made from the archive by "

@@ -16,7 +16,7 @@ from msc_plans.errors import InputError
 from msc_plans.reprocess.worker import Answer, Job, in_words, last_uid, reprocess_run
 from msc_plans.storage.client import is_uri
 
-__all__ = ["Progress", "cluster", "reprocess", "served"]
+__all__ = ["JobProgress", "cluster", "reprocess", "served"]
 
 _AHEAD = 2
 """Runs in flight a worker."""
@@ -25,7 +25,7 @@ _SHOWN = 10
 
 
 @dataclass
-class Progress:
+class JobProgress:
     """What has been done of a job."""
 
     done: int = 0
@@ -46,8 +46,8 @@ class Progress:
 
 
 def reprocess(
-    catalog: Any, client: Any, job: Job, search: dict[str, Any], progress: Progress | None = None
-) -> Progress:
+    catalog: Any, client: Any, job: Job, search: dict[str, Any], progress: JobProgress | None = None
+) -> JobProgress:
     """Let workers analyse the raw runs that a job lacks and store what comes of them.
 
     Memory does not grow with their number.
@@ -62,7 +62,7 @@ def reprocess(
         What is done.
     search : dict
         Which raw runs, as `find_runs` takes it.
-    progress : Progress, optional
+    progress : JobProgress, optional
         Kept up to date.
 
     Raises
@@ -75,7 +75,7 @@ def reprocess(
 
     from msc_plans.storage.search import find_runs
 
-    progress = Progress() if progress is None else progress
+    progress = JobProgress() if progress is None else progress
     raw = find_runs(catalog, raw=True, exit_status="success", **search)
     begun = _any_of(catalog, job.uid)
     missing = _missing(catalog, raw, job.uid, progress) if begun else iter(raw.keys().page_size(_PAGE))
@@ -113,7 +113,7 @@ def _answer(future: Any, raw_uid: str) -> Answer:
         return Answer(raw_uid, failures=(in_words(error),))
 
 
-def _count(answer: Answer, progress: Progress) -> None:
+def _count(answer: Answer, progress: JobProgress) -> None:
     progress.analyses += answer.analyses
     if answer.failures:
         progress.failed += 1
@@ -136,7 +136,7 @@ def _any_of(catalog: Any, job_uid: str) -> bool:
     return bool(catalog.search(Key("reprocess_uid") == job_uid).keys()[:1])
 
 
-def _missing(catalog: Any, raw: Any, job_uid: str, progress: Progress) -> Iterator[str]:
+def _missing(catalog: Any, raw: Any, job_uid: str, progress: JobProgress) -> Iterator[str]:
     """Give the uids of the raw runs of which a job is not done, a page at a time."""
     from tiled.queries import KeyPresent, KeysFilter
 

@@ -144,7 +144,7 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         from msc_plans.callbacks.live import LiveAnalysis
-        from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+        from msc_plans.callbacks.saxs import SaxsAnalysisSettings, SaxsCallback
         from msc_plans.families import built_in_families, parse_families
         from msc_plans.session.analyses import make_analyses
         from msc_plans.settings import OpticsSettings
@@ -169,7 +169,9 @@ class _Worker:
         self._storing = False
         self._backgrounds: OrderedDict[str, ScatteringCurve] = OrderedDict()
         self._integrate = SaxsCallback(
-            SaxsSettings(job.saxs), [], [lambda name, start, curve: self._backgrounds.update({start["uid"]: curve})]
+            SaxsAnalysisSettings(job.saxs),
+            [],
+            [lambda name, start, curve: self._backgrounds.update({start["uid"]: curve})],
         )
 
     def close(self) -> None:

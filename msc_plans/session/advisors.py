@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from devices import Geometry
+from devices import ReactorGeometry
 from msc_plans.advisor import Advisor, Budget, CostModel, SearchSpace
 from msc_plans.advisor.goals import goal_of
 from msc_plans.errors import InputError
 from msc_plans.kinetics.mechanism import Mechanism
 from msc_plans.kinetics.mechanism_file import mechanisms, read_mechanisms
 from msc_plans.kinetics.observation import Optics
-from msc_plans.kinetics.solver import Reactor
+from msc_plans.kinetics.solver import FlowModel
 from msc_plans.settings import Settings
 
 __all__ = ["advisor_for", "space_for"]
@@ -53,7 +53,7 @@ def advisor_for(
         The settings' mechanisms can't be read.
     """
     families = settings.family_table
-    optics, geometry = settings.optics, Geometry(**settings.geometry.model_dump())
+    optics, geometry = settings.optics, ReactorGeometry(**settings.geometry.model_dump())
     heating_k_min = settings.ovens.heating_k_min
     return Advisor(
         goal_of(goal, family or "", families),
@@ -66,7 +66,7 @@ def advisor_for(
             dwell_seconds=dwell_s,
         ),
         budget=budget,
-        reactor=Reactor(
+        reactor=FlowModel(
             cadmium_millimolar=1e3 * optics.cd_concentration_mol_l,
             chamber_fraction=geometry.chamber_ul / geometry.heated_ul,
         ),
@@ -125,5 +125,5 @@ def space_for(
             "growth_temperature": limits.growth_temperature,
         },
         flow_limits=limits.flow_ul_min,
-        reactor_volume_ul=Geometry(**settings.geometry.model_dump()).heated_ul,
+        reactor_volume_ul=ReactorGeometry(**settings.geometry.model_dump()).heated_ul,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msc_plans.callbacks.joint import JointCallback
 from msc_plans.callbacks.raw_run import Observer, RawRunCallback
-from msc_plans.callbacks.saxs import BackgroundOf, SaxsCallback, SaxsSettings
+from msc_plans.callbacks.saxs import BackgroundOf, SaxsAnalysisSettings, SaxsCallback
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.errors import InputError
 from msc_plans.families import FamilyTable
@@ -50,7 +50,7 @@ def make_analyses(
     joint = JointCallback(optics.path_length_cm, listeners, observers, families=families)
     both = [*observers, joint.take]
     uvvis = UvVisCallback(settings, listeners, both)
-    of_frames = SaxsCallback(SaxsSettings(saxs, families=families), listeners, both, background=background)
+    of_frames = SaxsCallback(SaxsAnalysisSettings(saxs, families=families), listeners, both, background=background)
     return uvvis, [uvvis, of_frames, joint]
 
 

@@ -14,7 +14,16 @@ from typing import Any
 
 from bluesky.run_engine import RunEngine
 
-from devices import FlowReactor, Geometry, Limits, SaxsDetector, Spectrometer, connect, disconnect, use_clock
+from devices import (
+    FlowReactor,
+    ReactorGeometry,
+    ReactorLimits,
+    SaxsDetector,
+    Spectrometer,
+    connect,
+    disconnect,
+    use_clock,
+)
 from devices.core.connect import find_clock
 from msc_plans.callbacks.calibrations import LatestCalibrations
 from msc_plans.callbacks.live import LiveAnalysis
@@ -180,8 +189,8 @@ def reactor_of(settings: Settings, make: Callable[..., FlowReactor] = _call) -> 
         FlowReactor,
         settings.prefix,
         name="reactor",
-        geometry=Geometry(**settings.geometry.model_dump()),
-        limits=Limits(**settings.limits.model_dump()),
+        geometry=ReactorGeometry(**settings.geometry.model_dump()),
+        limits=ReactorLimits(**settings.limits.model_dump()),
         residue=settings.residue,
         flush_flow_ul_min=settings.flush_flow_ul_min,
         syringe_ul=settings.syringe_ul,

@@ -11,14 +11,14 @@ from msc_plans.storage.ingest import Ingest
 from msc_plans.storage.lock import StoreBusyError
 from msc_plans.storage.run_writer import JournalError, RunWriter
 from msc_plans.storage.server import PortBusyError, ServerError, TiledServer
-from msc_plans.storage.verify import Report, replay, verify
+from msc_plans.storage.verify import RunReport, replay, verify
 
 __all__ = [
     "CatalogHistory",
     "Ingest",
     "JournalError",
     "PortBusyError",
-    "Report",
+    "RunReport",
     "RunWriter",
     "ServerError",
     "StoreBusyError",

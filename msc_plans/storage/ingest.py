@@ -39,7 +39,7 @@ class Wait:
 
 
 @dataclass
-class _Run:
+class _StoredRun:
     """A journal on its way, and how far it has come."""
 
     path: Path
@@ -115,7 +115,7 @@ class Ingest:
         self._tell = tell
         self._catalog: Any = None
         self._wait = Wait()
-        self._runs: dict[Path, _Run] = {}
+        self._runs: dict[Path, _StoredRun] = {}
         self._first_look = True
 
     @property
@@ -148,7 +148,7 @@ class Ingest:
     def _look(self) -> None:
         for path in journals(self.folder):
             if path not in self._runs:
-                run = _Run(path, first_try=not self._first_look)
+                run = _StoredRun(path, first_try=not self._first_look)
                 # those that wait are stored in the order in which they were taken
                 run.started = run.start_time
                 self._runs[path] = run
@@ -163,7 +163,7 @@ class Ingest:
                 self._wait.longer()
         return self._catalog is not None
 
-    def _store(self, run: _Run) -> bool:
+    def _store(self, run: _StoredRun) -> bool:
         lines = run.lines()
         for line in lines:
             name, doc = parse_line(line, f"{run.path}, after {run.stored} documents,")
@@ -187,7 +187,7 @@ class Ingest:
             self._tell({"run": run.uid, "stored": run.stored, "done": run.stopped or abandoned})
         return bool(lines)
 
-    def _begin(self, run: _Run) -> bool:
+    def _begin(self, run: _StoredRun) -> bool:
         """Make ready for a run's documents; False where the catalogue has it whole."""
         if not run.first_try and make_room(self._catalog, [run.uid]):
             run.stopped = True
@@ -195,13 +195,13 @@ class Ingest:
         run.tiled = tiled_writer(self._catalog, live=not run.ended)
         return True
 
-    def _is_abandoned(self, run: _Run) -> bool:
+    def _is_abandoned(self, run: _StoredRun) -> bool:
         if time.monotonic() - run.quiet_since < _ABANDONED_AFTER_S:
             return False
         run.quiet_since = time.monotonic()
         return not is_written(run.path) and not run.lines()
 
-    def _failed(self, run: _Run, error: Exception) -> None:
+    def _failed(self, run: _StoredRun, error: Exception) -> None:
         self._trouble(f"run {run.uid or run.path.name} can't be stored ({_in_words(error)})")
         run.again()
         run.wait.longer()

@@ -32,7 +32,7 @@ class JournalError(OSError):
     """The journal can't be written, so that nothing would be kept of a run that starts now."""
 
 
-class _Run:
+class _OpenRun:
     """One run: its journal, what could not be written to it yet, and how much of it is in the catalogue."""
 
     # after a long outage there are thousands
@@ -102,11 +102,11 @@ class RunWriter:
         self._changed = threading.Condition()
         self._closing = False
         self._refused: set[str] = set()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, _OpenRun] = {}
         """By the uid of every document that others refer to: start, descriptor, resource."""
-        self._open: list[_Run] = []
+        self._open: list[_OpenRun] = []
         """Whose journal may grow, or is not on the disk yet: few, however many wait for the catalogue."""
-        self._unstored: dict[str, _Run] = {}
+        self._unstored: dict[str, _OpenRun] = {}
         """By uid: not in the catalogue, as far as is known."""
         self._look_at = _LOOKED_AT
         self._journal_full = False
@@ -228,7 +228,7 @@ class RunWriter:
         try:
             for run in self._open:
                 run.catch_up()
-            run = _Run(self.folder, uid)
+            run = _OpenRun(self.folder, uid)
             run.append(line)
         except OSError as error:
             self._refused.add(uid)
@@ -247,7 +247,7 @@ class RunWriter:
         """Forget the runs that another process has stored: it tells its own parent."""
         self._unstored = {uid: run for uid, run in self._unstored.items() if run.pending or not run.stopped}
 
-    def _run_of(self, name: str, doc: dict[str, Any]) -> _Run | None:
+    def _run_of(self, name: str, doc: dict[str, Any]) -> _OpenRun | None:
         refers_to = next((doc[key] for key in _REFERENCES if key in doc), "")
         run = self._runs.get(refers_to)
         if run is None:
@@ -270,7 +270,7 @@ class RunWriter:
             )  # fmt: skip
         self._journal_full = True
 
-    def _rescue(self, run: _Run) -> None:
+    def _rescue(self, run: _OpenRun) -> None:
         """Write what a full disk has kept in memory, elsewhere if need be."""
         try:
             run.catch_up()
@@ -308,7 +308,7 @@ class RunWriter:
                 if over:
                     run.journal.close()
 
-    def _catch_up(self, runs: list[_Run]) -> None:
+    def _catch_up(self, runs: list[_OpenRun]) -> None:
         with suppress(OSError):
             for run in runs:
                 run.catch_up()

@@ -15,11 +15,11 @@ from msc_plans.storage.complete_runs import make_room, tiled_writer
 from msc_plans.storage.journal import Document, read_journal
 from msc_plans.storage.runs import in_order
 
-__all__ = ["Report", "replay", "verify"]
+__all__ = ["RunReport", "replay", "verify"]
 
 
 @dataclass
-class Report:
+class RunReport:
     """What is wrong with one run; nothing is when `problems` is empty."""
 
     uid: str
@@ -28,7 +28,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
 
-def verify(catalog: Any, journal: Path) -> Report:
+def verify(catalog: Any, journal: Path) -> RunReport:
     """Compare a run's journal with what the catalogue has of it.
 
     Parameters
@@ -44,7 +44,7 @@ def verify(catalog: Any, journal: Path) -> Report:
         The journal can't be read.
     """
     documents = read_journal(journal)
-    report = Report(documents[0][1]["uid"], len(documents))
+    report = RunReport(documents[0][1]["uid"], len(documents))
     if report.uid not in catalog:
         report.problems.append("not in the catalogue")
         return report
@@ -122,7 +122,7 @@ def _differences(expected: Any, found: Any, where: str) -> Iterator[str]:
         yield f"{where}: {expected!r:.60} in the journal, {found!r:.60} in the catalogue"
 
 
-def _frame_problems(run: Any, documents: list[Document], journal: Path, report: Report) -> Iterator[str]:
+def _frame_problems(run: Any, documents: list[Document], journal: Path, report: RunReport) -> Iterator[str]:
     import h5py
     import numpy as np
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-__all__ = ["Report"]
+__all__ = ["HtmlReport"]
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -25,7 +25,7 @@ code { font-size: 0.85em } details summary { cursor: pointer }
 """
 
 
-class Report:
+class HtmlReport:
     """Put a report together, part by part, and write it.
 
     Parameters

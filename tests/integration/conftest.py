@@ -49,12 +49,12 @@ def ioc(tmp_path_factory):
 @pytest.fixture(scope="session")
 def devices(ioc):
     """Reactor and spectrometer, connected, on the twin's clock; the heartbeat is not watched."""
-    from devices import FlowReactor, Geometry, Spectrometer, connect, disconnect, use_clock
+    from devices import FlowReactor, ReactorGeometry, Spectrometer, connect, disconnect, use_clock
     from devices.core.connect import find_clock
     from ioc_sim.physics.scenario_file import load_scenario
 
     volumes = load_scenario("fast").plumbing
-    geometry = Geometry(
+    geometry = ReactorGeometry(
         chamber_ul=volumes.chamber_ul, coil_ul=volumes.coil_ul, dead_ul=volumes.dead_ul, cell_ul=volumes.cell_ul
     )
     reactor = FlowReactor("MSC:", name="reactor", geometry=geometry, flush_flow_ul_min=200.0, syringe_ul=10_000.0)

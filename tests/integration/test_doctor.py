@@ -12,7 +12,7 @@ import pytest
 
 from msc_plans.checkup import Finding, machine, network, services
 from msc_plans.checkup.examine import examine
-from msc_plans.checkup.records import Record, check_records, compare, records_wanted
+from msc_plans.checkup.records import RecordFacts, check_records, compare, records_wanted
 from msc_plans.settings import LimitSettings, SaxsSettings, Settings
 from msc_plans.storage import TiledServer
 
@@ -66,17 +66,17 @@ def test_without_a_reactor_asked_for_its_absence_is_a_note(monkeypatch):
 
 
 def test_the_records_wanted_are_those_the_contract_serves(wanted):
-    assert wanted["MSC:Oven:Growth:LOOP1:PV:RBV"] == Record("degC")
+    assert wanted["MSC:Oven:Growth:LOOP1:PV:RBV"] == RecordFacts("degC")
     assert wanted["MSC:Reactor:Valve"].choices[:2] == ("Mixture", "Cd only")
     assert not any(":Saxs:" in name for name in records_wanted("MSC:", saxs=False))
 
 
 def test_wrong_units_lacking_choices_and_narrow_limits_are_named(wanted):
     answers = wanted | {
-        "MSC:Pump:Cd:IVOLUME:RBV": Record("mL"),
-        "MSC:Reactor:Valve": Record(choices=("Mixture", "Solvent")),
-        "MSC:Oven:Growth:LOOP1:SP": Record("°C", limits=(0.0, 300.0)),
-        "MSC:Reactor:Pressure": Record(""),
+        "MSC:Pump:Cd:IVOLUME:RBV": RecordFacts("mL"),
+        "MSC:Reactor:Valve": RecordFacts(choices=("Mixture", "Solvent")),
+        "MSC:Oven:Growth:LOOP1:SP": RecordFacts("°C", limits=(0.0, 300.0)),
+        "MSC:Reactor:Pressure": RecordFacts(""),
     }
     found = {one.about: one for one in compare(wanted, answers, Settings())}
     assert found["choices"].found == "MSC:Reactor:Valve lacks Cd only, Sample loop, Se only"

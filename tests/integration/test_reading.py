@@ -20,7 +20,7 @@ from msc_plans.callbacks.publish import publish_run
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.cli import main
 from msc_plans.families import built_in_families
-from msc_plans.reprocess.job import Progress, _missing
+from msc_plans.reprocess.job import JobProgress, _missing
 from msc_plans.reprocess.worker import Answer, Job, last_uid, reprocess_run
 from msc_plans.settings import OpticsSettings
 from msc_plans.storage import RunWriter, TiledServer, close_catalog, open_catalog
@@ -284,7 +284,7 @@ def test_a_worker_stores_what_the_live_analysis_gave_and_a_second_time_the_same_
     optics = OPTICS.model_dump_json()
     job = Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", "in a test")
     found = find_runs(catalog, raw=True, campaign="campaign-one")
-    assert sorted(_missing(catalog, found, job.uid, Progress())) == sorted(raw[:3])
+    assert sorted(_missing(catalog, found, job.uid, JobProgress())) == sorted(raw[:3])
     uid = last_uid(job.uid, raw[0])
     assert reprocess_run(job, raw[0]) == Answer(raw[0], 1)
     assert reprocess_run(job, raw[0]) == Answer(raw[0], 0), "what is whole is left alone"
@@ -294,7 +294,7 @@ def test_a_worker_stores_what_the_live_analysis_gave_and_a_second_time_the_same_
     assert again.metadata["start"]["uid"] == uid
     assert again.metadata["start"]["reprocess_uid"] == job.uid
     assert_same_results(data_of(again), data_of(live))
-    progress = Progress()
+    progress = JobProgress()
     assert sorted(_missing(catalog, found, job.uid, progress)) == sorted(raw[1:3])
     assert progress.before == 1
     lost = server.folder / "frames" / "0.h5"

@@ -14,7 +14,7 @@ from bluesky.utils import FailedStatus, RunEngineInterrupted
 from devices import FrameNotWrittenError, GivenUpError, NoBeamError, SaxsDetector, connect, use_clock
 from ioc_sim.physics.matter import matter_of
 from ioc_sim.physics.scenario_file import load_scenario
-from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+from msc_plans.callbacks.saxs import SaxsAnalysisSettings, SaxsCallback
 from tests.conftest import wait_until
 
 SCENARIO = load_scenario("fast")
@@ -116,7 +116,7 @@ def test_each_run_of_a_campaign_names_its_frames_in_full(RE, saxs):
 
 def test_its_documents_are_enough_for_a_curve_in_absolute_units(RE, saxs):
     published = []
-    callback = SaxsCallback(SaxsSettings("saxs"), [lambda *item: published.append(item)])
+    callback = SaxsCallback(SaxsAnalysisSettings("saxs"), [lambda *item: published.append(item)])
     saxs.camera.exposure_s.put(4.0, wait=True)
     RE(expose(saxs, runs=1, events=2, purpose="background"), callback)
     (data,) = [document["data"] for name, document in published if name == "event"]

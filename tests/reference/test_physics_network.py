@@ -13,7 +13,7 @@ from scipy.integrate import quad, solve_ivp
 from ioc_sim.bench import content_of
 from ioc_sim.physics.balance import MOMENTS, Path
 from ioc_sim.physics.flow import steady_journey
-from ioc_sim.physics.network import Network, WallPath
+from ioc_sim.physics.network import ScenarioChemistry, WallPath
 from ioc_sim.physics.rosenbrock import advance
 from ioc_sim.physics.scenario import Chemistry
 from ioc_sim.physics.scenario_file import load_scenario
@@ -59,7 +59,7 @@ def ovens(nucleation_c: float, growth_c: float, residence_s: float) -> tuple[Wal
 
 def test_bateman_chain():
     k1, k2, t = 0.7, 0.2, np.array([0.5, 2.0, 10.0])
-    network = Network(chemistry({"A": 1}, step({"P": 1}, {"M": 1}, k1), step({"M": 1}, {"A": 1}, k2)), GRID)
+    network = ScenarioChemistry(chemistry({"A": 1}, step({"P": 1}, {"M": 1}, k1), step({"M": 1}, {"A": 1}, k2)), GRID)
     species, sizes = network.run(1.5, HOT, HOT, t, rtol=1e-10)
     b = k1 / (k2 - k1) * (np.exp(-k1 * t) - np.exp(-k2 * t))
     assert species / 1.5 == pytest.approx(np.array([np.exp(-k1 * t), b, 1 - np.exp(-k1 * t) - b]).T, rel=1e-9)
@@ -68,7 +68,7 @@ def test_bateman_chain():
 
 def test_decay_along_a_changing_temperature():
     """Heat-up, ramp of the wall and what follows it, against quadrature of the rate constant."""
-    network = Network(chemistry({}, step({"P": 1}, {"M": 1}, 0.05, energy_kj_mol=90.0)), GRID)
+    network = ScenarioChemistry(chemistry({}, step({"P": 1}, {"M": 1}, 0.05, energy_kj_mol=90.0)), GRID)
     chamber, coil = WallPath(150.0, 180.0, 25.0, 3.0, 0.2), WallPath(220.0, 310.0, 178.0, 4.0, 0.3)
 
     def rate(t: float, path: WallPath) -> float:
@@ -89,7 +89,7 @@ def test_rates_follow_arrhenius_and_the_gate():
 
     def constants(*changes: dict, celsius: float = 280.0) -> np.ndarray:
         steps = [plain | changes[0], ladder | changes[-1]]
-        return Network(chemistry({"A": 5}, *steps), GRID).ln_constants(celsius)
+        return ScenarioChemistry(chemistry({"A": 5}, *steps), GRID).ln_constants(celsius)
 
     x = (1 / 583.15 - 1 / T0) / R_KJ
     energies = np.array([80.0, 20.0, 60.0, 60.0, 44.0])
@@ -106,7 +106,7 @@ def test_rates_follow_arrhenius_and_the_gate():
 def test_gated_decay_along_a_changing_temperature():
     """The gate's part in ∂f/∂t: as a plain constant would give, by quadrature."""
     gate = {"log10_k0": 0.0, "energy_kj_mol": 200.0}
-    network = Network(chemistry({}, step({"P": 1}, {"M": 1}, 0.4, energy_kj_mol=30.0, gate=gate)), GRID)
+    network = ScenarioChemistry(chemistry({}, step({"P": 1}, {"M": 1}, 0.4, energy_kj_mol=30.0, gate=gate)), GRID)
     path = WallPath(250.0, 320.0, 25.0, 5.0, 0.3)
     rate = lambda t: float(np.exp(network.ln_constants(path.at(t))[0]))  # noqa: E731
     species, _ = network.run(1.0, HOT, path, [5.0])
@@ -127,7 +127,7 @@ def test_robertsons_problem():
 
     exact = solve_ivp(right, (0, 40), [1, 0, 0], "Radau", rtol=1e-12, atol=1e-18).y[:, -1]
     assert exact == pytest.approx([7.1583e-1, 9.1855e-6, 2.8416e-1], rel=1e-4)
-    species, _ = Network(chemistry({"A": 1}, *steps), GRID).run(1.0, HOT, HOT, [40.0], rtol=1e-7)
+    species, _ = ScenarioChemistry(chemistry({"A": 1}, *steps), GRID).run(1.0, HOT, HOT, [40.0], rtol=1e-7)
     assert species[0] == pytest.approx(exact, rel=1e-7)
 
 
@@ -137,7 +137,7 @@ def test_order_of_the_method():
         step({"P": 1}, {"M": 1}, 0.5, energy_kj_mol=80.0),
         step({"M": 5}, {"A": 1}, 2.0, orders={"M": 2.5}, reverse={"log10_c0": -1.0, "energy_kj_mol": 60.0}),
     )
-    network = Network(chemistry({"A": 5}, *steps, log10_solubility0=-2.5, log10_growth0=2.0), GRID)
+    network = ScenarioChemistry(chemistry({"A": 5}, *steps, log10_solubility0=-2.5, log10_growth0=2.0), GRID)
     path, numbers, start = WallPath(270.0, 290.0, 250.0, 4.0, 1.0), [1e-3] * 2 + [2e-3] * 2, [400.0] * 2 + [120.0] * 2
     a = (4 * np.pi / (3 * 0.0562)) ** (1 / 3)
 
@@ -157,7 +157,9 @@ def test_order_of_the_method():
     assert np.log2(np.array(errors[:-1]) / errors[1:]) == pytest.approx([5.0, 5.0], abs=0.2)
 
 
-def run_kernel(network: Network, species, sizes, numbers, times, path=HOT, rtol=1e-7) -> tuple[int, np.ndarray]:
+def run_kernel(
+    network: ScenarioChemistry, species, sizes, numbers, times, path=HOT, rtol=1e-7
+) -> tuple[int, np.ndarray]:
     """From any state; return steps taken, and species and sizes at the end."""
     count, nodes = len(species), len(sizes)
     y, w, times = np.zeros(count + MOMENTS + nodes), np.array(numbers, float), np.array(times, float)
@@ -172,7 +174,7 @@ def run_kernel(network: Network, species, sizes, numbers, times, path=HOT, rtol=
 @pytest.mark.parametrize("exponent", [0.0, 1 / 3, 2 / 3])
 def test_ripening_of_two_sizes(exponent):
     """No births, monomer between the solubilities of two sizes: the large grow on what the small lose."""
-    network = Network(chemistry({}, step({"P": 1}, {"M": 1}, 1e-30), growth_exponent=exponent), GRID)
+    network = ScenarioChemistry(chemistry({}, step({"P": 1}, {"M": 1}, 1e-30), growth_exponent=exponent), GRID)
     k_g, c_n = np.exp(network.ln_constants(280.0)[1:])
     a, numbers = (4 * np.pi / (3 * 0.0562)) ** (1 / 3), np.array([1e-3, 1e-3, 2e-3, 2e-3])
     sizes, start = np.array([400.0, 400.0, 120.0, 120.0]), 3e-6
@@ -191,7 +193,7 @@ def test_ripening_of_two_sizes(exponent):
 
 def test_the_dissolving_size_falls_apart():
     """The smaller size ends as monomer that the larger takes up."""
-    network = Network(chemistry({}, step({"P": 1}, {"M": 1}, 1e-30)), GRID)
+    network = ScenarioChemistry(chemistry({}, step({"P": 1}, {"M": 1}, 1e-30)), GRID)
     numbers, sizes, start = np.array([1e-3, 1e-3, 1e-4, 1e-4]), [400.0, 400.0, 60.0, 60.0], 3e-6
     _, before = run_kernel(network, [0.0, start], sizes, numbers, [1.0])
     assert before[4] < 60.0
@@ -285,7 +287,7 @@ class Cohorts:
 
 
 def ours(c: Chemistry, paths, time_s: float) -> np.ndarray:
-    network = Network(c, GRID)
+    network = ScenarioChemistry(c, GRID)
     species, sizes = network.run(1.0, *paths, [time_s])
     return np.array([*species[0], sizes.sum(), float(sizes[0] @ network.grid_units)])
 

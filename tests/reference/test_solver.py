@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 from msc_plans.condition import Condition
 from msc_plans.kinetics.mechanism import Constant, Mechanism, Prior, Step
 from msc_plans.kinetics.mechanism_file import mechanisms
-from msc_plans.kinetics.solver import Reactor, path_of, solve, solve_paths
+from msc_plans.kinetics.solver import FlowModel, path_of, solve, solve_paths
 
 UNION = mechanisms()["union"]
 GAS_CONSTANT = 8.314462618e-3
@@ -59,7 +59,7 @@ def prior_draws(mechanism, number, seed=0):
 
 @pytest.mark.parametrize(("rtol", "allowed"), [(1e-2, 3e-3), (1e-4, 3e-5), (1e-6, 3e-7)])
 def test_the_tolerance_is_kept_against_lsoda_at_1e_10(rtol, allowed):
-    mechanism, reactor = UNION, Reactor()
+    mechanism, reactor = UNION, FlowModel()
     draws = prior_draws(mechanism, 4)
     ours = solve(mechanism, draws, CONDITIONS, reactor, rtol=rtol)
     for number, row in enumerate(draws):
@@ -70,7 +70,7 @@ def test_the_tolerance_is_kept_against_lsoda_at_1e_10(rtol, allowed):
 
 
 def test_the_order_of_convergence_is_four():
-    mechanism, reactor = UNION, Reactor()
+    mechanism, reactor = UNION, FlowModel()
     row = prior_draws(mechanism, 1)
     paths = np.array([path_of(Condition(280, 280, 0.5), reactor)])
     start = np.full(len(mechanism.names), 1e-2)
@@ -86,7 +86,7 @@ def test_bateman_chain_to_the_closed_form():
     first, second = (Constant(Prior(k, 1.0, "test"), Prior(50.0, 1.0, "test")) for k in (0.0, -0.5))
     steps = (Step("first", {"A": 1}, {"B": 1}, ("A",), first), Step("second", {"B": 1}, {"C": 1}, ("B",), second))
     mechanism = Mechanism("A to B to C", "", {"A": 1, "B": 1, "C": 1}, steps)
-    reactor = Reactor(density_slope=0.0)
+    reactor = FlowModel(density_slope=0.0)
     found = solve(mechanism, np.array([[0.0, -0.5, 50.0, 50.0]]), [Condition(280, 280, 2.0)], reactor, rtol=1e-9)[0, 0]
     a, b, t = 1.0, 10**-0.5, 2.0
     expected = 10 * np.array([np.exp(-a * t), a / (b - a) * (np.exp(-a * t) - np.exp(-b * t)), 0.0])
@@ -96,7 +96,7 @@ def test_bateman_chain_to_the_closed_form():
 
 def test_the_units_balance_for_draws_of_the_prior():
     mechanism = UNION
-    found = solve(mechanism, prior_draws(mechanism, 200), CONDITIONS, Reactor(), rtol=1e-2)
+    found = solve(mechanism, prior_draws(mechanism, 200), CONDITIONS, FlowModel(), rtol=1e-2)
     assert np.isfinite(found).all()
     assert found @ mechanism.contents == pytest.approx(np.full((200, 4), 10.0), abs=1e-9)
 
@@ -104,16 +104,16 @@ def test_the_units_balance_for_draws_of_the_prior():
 def test_a_call_of_many_equals_many_calls():
     mechanism = UNION
     draws = prior_draws(mechanism, 100)
-    together = solve(mechanism, draws, CONDITIONS, Reactor())
-    alone = np.stack([solve(mechanism, row[None], [one], Reactor())[0, 0] for row in draws[:5] for one in CONDITIONS])
+    together = solve(mechanism, draws, CONDITIONS, FlowModel())
+    alone = np.stack([solve(mechanism, row[None], [one], FlowModel())[0, 0] for row in draws[:5] for one in CONDITIONS])
     assert np.array_equal(together[:5].reshape(20, -1), alone)
 
 
 def test_wrong_shapes_and_tolerances_are_refused_by_name():
     mechanism = UNION
     with pytest.raises(ValueError, match=r"parameters must have the shape \(sets, 36\), not \(3, 7\)"):
-        solve(mechanism, np.zeros((3, 7)), CONDITIONS, Reactor())
+        solve(mechanism, np.zeros((3, 7)), CONDITIONS, FlowModel())
     with pytest.raises(ValueError, match="rtol must be above 0, not 0"):
-        solve(mechanism, prior_draws(mechanism, 1), CONDITIONS, Reactor(), rtol=0)
+        solve(mechanism, prior_draws(mechanism, 1), CONDITIONS, FlowModel(), rtol=0)
     with pytest.raises(ValueError, match=r"chamber_fraction must be between 0 and 1, not 1\.5"):
-        Reactor(chamber_fraction=1.5)
+        FlowModel(chamber_fraction=1.5)

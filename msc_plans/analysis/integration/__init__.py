@@ -1,11 +1,11 @@
 """Detector frames to scattering curves in absolute units, by pyFAI."""
 
 from msc_plans.analysis.integration.integrator import (
-    Geometry,
     Integrator,
+    PoniGeometry,
 )
 
 __all__ = [
-    "Geometry",
     "Integrator",
+    "PoniGeometry",
 ]

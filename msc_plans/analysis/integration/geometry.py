@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Geometry"]
+__all__ = ["PoniGeometry"]
 
 _KEV_NM = 1.239841984
 
 
 @dataclass(frozen=True)
-class Geometry:
+class PoniGeometry:
     """Where the detector is, in pyFAI's convention: PONI from the corner of pixel (0, 0), axis 1 along the rows' index.
 
     Attributes

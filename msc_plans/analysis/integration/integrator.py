@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from msc_plans.analysis.curve import ScatteringCurve, subtract
-from msc_plans.analysis.integration.geometry import Geometry
+from msc_plans.analysis.integration.geometry import PoniGeometry
 from msc_plans.analysis.integration.pixels import Outliers
 
-__all__ = ["Geometry", "Integrator"]
+__all__ = ["Integrator", "PoniGeometry"]
 
 _METHOD = ("no", "csc", "cython")
 _LARGEST_TRANSMISSION = 1.02
@@ -38,7 +38,7 @@ class Integrator:
 
     Parameters
     ----------
-    geometry : Geometry
+    geometry : PoniGeometry
         Where the detector is.
     mask : ndarray of bool, shape (rows, columns), optional
         True where a pixel is never used: gaps, beam stop, known bad pixels.
@@ -59,7 +59,7 @@ class Integrator:
 
     def __init__(
         self,
-        geometry: Geometry,
+        geometry: PoniGeometry,
         mask: np.ndarray | None = None,
         *,
         points: int = 300,

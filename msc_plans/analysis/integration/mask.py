@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msc_plans.analysis.integration.geometry import Geometry
+from msc_plans.analysis.integration.geometry import PoniGeometry
 
 __all__ = ["beam_stop_mask", "detector_mask", "load_mask"]
 
@@ -28,7 +28,7 @@ def detector_mask(name: str, shape: tuple[int, int]) -> np.ndarray:
     return np.zeros(shape, bool) if detector.mask is None else np.asarray(detector.mask, bool)
 
 
-def beam_stop_mask(geometry: Geometry, radius_m: float) -> np.ndarray:
+def beam_stop_mask(geometry: PoniGeometry, radius_m: float) -> np.ndarray:
     """Return the shadow of a beam stop of this radius close to the detector, shape (rows, columns), True in it."""
     angle = np.asarray(geometry.pyfai().array_from_unit(geometry.shape, unit="2th_rad"))
     return np.asarray(geometry.distance_m * np.tan(angle) < radius_m)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from msc_plans.analysis.joint.compare import compare, volumes_by_heights
-from msc_plans.analysis.joint.fit import AVOGADRO_NM3_PER_L, Fit, JointModel, priors, volume_nm3
+from msc_plans.analysis.joint.fit import AVOGADRO_NM3_PER_L, JointFit, JointModel, priors, volume_nm3
 from msc_plans.analysis.joint.result import NANOCRYSTALS, JointResult, SpeciesAmount
 from msc_plans.analysis.joint.truncated import Truncated, truncate
 from msc_plans.analysis.saxs.form import NM3_TO_CM3
@@ -192,7 +192,7 @@ def _scaled(model: JointModel, saxs: SaxsResult, radius_nm: float, absolute: boo
     return replace(model, unit=unit, per_fraction=max(particles, 1e-300) / (volume * unit))
 
 
-def _fits(model: JointModel) -> tuple[Fit, Fit, tuple[str, ...], JointModel]:
+def _fits(model: JointModel) -> tuple[JointFit, JointFit, tuple[str, ...], JointModel]:
     """Of the scattering alone and of both, with the curve's errors so large that the first is no misfit."""
     alone = model.fit(model.scan(), optical=False)
     excess = alone.scattering_chi2 / max(len(model.q_inv_nm) - model.layout.species - 4, 1)
@@ -210,8 +210,8 @@ def _fits(model: JointModel) -> tuple[Fit, Fit, tuple[str, ...], JointModel]:
 
 def _result(
     model: JointModel,
-    alone: Fit,
-    both: Fit,
+    alone: JointFit,
+    both: JointFit,
     uvvis: UvVisResult,
     saxs: SaxsResult,
     families: FamilyTable,
@@ -281,7 +281,7 @@ def _relative(families: FamilyTable) -> str:
     return f"the curve is not in cm⁻¹{contrast}: the amounts are those of UV-vis"
 
 
-def _posterior(model: JointModel, both: Fit) -> Truncated:
+def _posterior(model: JointModel, both: JointFit) -> Truncated:
     """Laplace's approximation, its peak where the tangent leads from parameters at a bound, cut at 0."""
     layout = model.layout
     scale = 1.0 / np.sqrt(np.maximum(np.diag(both.normal), 1e-12))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincc
 
-from msc_plans.analysis.joint.fit import Fit, JointModel
+from msc_plans.analysis.joint.fit import JointFit, JointModel
 from msc_plans.analysis.saxs.result import SaxsResult
 
-__all__ = ["Comparison", "compare", "volumes_by_heights"]
+__all__ = ["AgreementTest", "compare", "volumes_by_heights"]
 
 _PRESENT = 3.0
 _ABSENT = 0.25
@@ -18,7 +18,7 @@ _LIMIT = 2.576
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AgreementTest:
     """The test of agreement."""
 
     p_value: float
@@ -39,8 +39,8 @@ def volumes_by_heights(model: JointModel, radius_nm: float) -> tuple[np.ndarray,
 
 
 def compare(
-    model: JointModel, alone: Fit, both: Fit, saxs: SaxsResult, names: list[str], there: np.ndarray
-) -> Comparison:
+    model: JointModel, alone: JointFit, both: JointFit, saxs: SaxsResult, names: list[str], there: np.ndarray
+) -> AgreementTest:
     """Test the χ² that the heights add to the scattering's.
 
     Parameters
@@ -61,10 +61,10 @@ def compare(
     freedom = max(freedom - (not absolute), 1.0)
     chi2 = max(both.cost - alone.cost, 0.0)
     p_value = float(gammaincc(0.5 * freedom, 0.5 * chi2))
-    return Comparison(p_value, chi2, freedom, _words(model, both, saxs, names, absolute))
+    return AgreementTest(p_value, chi2, freedom, _words(model, both, saxs, names, absolute))
 
 
-def _words(model: JointModel, both: Fit, saxs: SaxsResult, names: list[str], absolute: bool) -> tuple[str, ...]:
+def _words(model: JointModel, both: JointFit, saxs: SaxsResult, names: list[str], absolute: bool) -> tuple[str, ...]:
     layout = model.layout
     radius = math.exp(both.theta[layout.radius])
     fractions, sigma = (np.nan_to_num(v) for v in volumes_by_heights(model, radius))
@@ -125,7 +125,7 @@ def _of_radius(model: JointModel, fractions: np.ndarray, sigma: np.ndarray, saxs
     return [f"mean radius {saxs.mean_radius_nm:.2f} nm by SAXS but {mean:.2f} nm by UV-vis"]
 
 
-def _of_species(model: JointModel, both: Fit, names: list[str]) -> tuple[str, ...]:
+def _of_species(model: JointModel, both: JointFit, names: list[str]) -> tuple[str, ...]:
     layout = model.layout
     factor = model.height_per_fraction(math.exp(both.theta[layout.radius])) * model.unit
     expected = factor * both.theta[layout.amounts] * math.exp(both.theta[layout.uvvis_scale])

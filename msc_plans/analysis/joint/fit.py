@@ -22,7 +22,7 @@ from msc_plans.analysis.saxs.form import LOGNORMAL
 from msc_plans.analysis.saxs.populations import Basis
 from msc_plans.families import Extinction
 
-__all__ = ["AVOGADRO_NM3_PER_L", "Fit", "JointModel", "Layout", "priors", "volume_nm3"]
+__all__ = ["AVOGADRO_NM3_PER_L", "JointFit", "JointModel", "Layout", "priors", "volume_nm3"]
 
 AVOGADRO_NM3_PER_L: Final = 0.602214076
 """N_A times 1 nm³ in L: volume fraction = mol/L × this × volume in nm³."""
@@ -166,7 +166,7 @@ def _rows_and_changes(
 
 
 @dataclass(frozen=True)
-class Fit:
+class JointFit:
     """Best parameters."""
 
     theta: np.ndarray = field(repr=False)
@@ -223,7 +223,7 @@ class JointModel:
         """The same with larger errors of the curve."""
         return replace(self, sigma=self.sigma * factor)
 
-    def fit(self, start: np.ndarray, optical: bool = True) -> Fit:
+    def fit(self, start: np.ndarray, optical: bool = True) -> JointFit:
         """Levenberg's and Marquardt's method from a start; without `optical` the scattering alone."""
         low, high = self._bounds
         theta = np.clip(start, low, high)
@@ -251,7 +251,7 @@ class JointModel:
                 damping = max(damping, 1e-6) * 8.0
             if gained < _SETTLED:
                 break
-        return Fit(theta, cost, chi2, normal, slope)
+        return JointFit(theta, cost, chi2, normal, slope)
 
     def start(self) -> np.ndarray:
         """Where the priors and the heights are, with the background that suits them."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from msc_plans.analysis.lamellae.model import Atom, area_of
 from msc_plans.analysis.lamellae.order import structure_of
 from msc_plans.analysis.lamellae.result import LamellaeResult, Peak, Structure
-from msc_plans.analysis.lamellae.search import Found, area_at, search
+from msc_plans.analysis.lamellae.search import SearchResult, area_at, search
 from msc_plans.analysis.saxs.noise import prepare
 
 __all__ = ["LamellaeResult", "Melting", "Peak", "Structure", "analyse", "melting"]
@@ -63,7 +63,7 @@ def analyse(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None =
     )
 
 
-def _peaks(found: Found) -> list[Peak]:
+def _peaks(found: SearchResult) -> list[Peak]:
     fit = found.fit
     peaks = []
     covariance = fit.covariance(fit.disturbance())

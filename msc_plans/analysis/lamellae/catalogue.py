@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import chi2 as chi_square
 
 from msc_plans.analysis.lamellae.background import SHAPES, fringes, hump, particles, soft, stiff
-from msc_plans.analysis.lamellae.model import START_MIX, Atom, Limits, profile
+from msc_plans.analysis.lamellae.model import START_MIX, Atom, PeakLimits, profile
 
 __all__ = ["FALSE_ALARM", "WIDEST", "Catalogue", "particles_on"]
 
@@ -26,7 +26,7 @@ _FRINGES = 30.0
 class Catalogue:
     """Places and widths of peaks, and what may be taken for a peak."""
 
-    limits: Limits
+    limits: PeakLimits
     atoms: list[Atom] = field(repr=False)
     columns: np.ndarray = field(repr=False)
     """Shape (points, atoms)."""
@@ -44,7 +44,7 @@ class Catalogue:
 @lru_cache(maxsize=4)
 def _of_grid(grid: bytes) -> Catalogue:
     q = np.frombuffer(grid)
-    limits = Limits(np.gradient(q), q, WIDEST)
+    limits = PeakLimits(np.gradient(q), q, WIDEST)
     spacing = limits.spacing
     atoms: list[Atom] = []
     trials, width = 0.0, float(spacing.min())

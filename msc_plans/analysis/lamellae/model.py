@@ -14,7 +14,7 @@ from scipy.optimize import least_squares, nnls
 
 from msc_plans.analysis.lamellae.background import fringe, hump
 
-__all__ = ["SHARPEST", "START_MIX", "Atom", "Fit", "Limits", "Weighted", "area_of", "profile"]
+__all__ = ["SHARPEST", "START_MIX", "Atom", "PeakFit", "PeakLimits", "Weighted", "area_of", "profile"]
 
 _LN2 = math.log(2.0)
 _AREA_GAUSS = math.sqrt(math.pi / (4.0 * _LN2))
@@ -74,12 +74,12 @@ class Weighted:
         self._basis, triangle = np.linalg.qr(np.column_stack([self.values, self.y]))
         self._triangle, self._target = triangle[:, :-1], triangle[:, -1]
 
-    def fit(self, atoms: tuple[Atom, ...], mix: float = START_MIX) -> "Fit":
+    def fit(self, atoms: tuple[Atom, ...], mix: float = START_MIX) -> "PeakFit":
         """Heights and background for these positions and widths."""
         count = self.values.shape[1]
         if not atoms:
             x, _ = nnls(self._triangle, self._target, maxiter=_ITERATIONS)
-            return Fit(self, atoms, mix, np.zeros(0), np.flatnonzero(x), self.values @ x)
+            return PeakFit(self, atoms, mix, np.zeros(0), np.flatnonzero(x), self.values @ x)
         extra = np.column_stack([atom.curve(self.q, mix) / self.sigma for atom in atoms])
         length = np.maximum(np.linalg.norm(extra, axis=0), 1e-300)
         extra = extra / length
@@ -88,9 +88,11 @@ class Weighted:
         matrix = np.block([[self._triangle, inside], [np.zeros((len(outside), count)), outside]])
         x, _ = nnls(matrix, np.concatenate([self._target, np.zeros(len(outside))]), maxiter=_ITERATIONS)
         model = self.values @ x[:count] + extra @ x[count:]
-        return Fit(self, atoms, mix, x[count:] / length, np.flatnonzero(x[:count]), model)
+        return PeakFit(self, atoms, mix, x[count:] / length, np.flatnonzero(x[:count]), model)
 
-    def refined(self, start: "Fit", movable: tuple[int, ...], *, limits: "Limits", mix: bool = False) -> "Fit":
+    def refined(
+        self, start: "PeakFit", movable: tuple[int, ...], *, limits: "PeakLimits", mix: bool = False
+    ) -> "PeakFit":
         """Move positions and widths of some atoms, and η, with the background's columns in use held."""
         active = self.values[:, start.active]
         atoms = list(start.atoms)
@@ -155,7 +157,7 @@ class Weighted:
 
 
 @dataclass(frozen=True)
-class Limits:
+class PeakLimits:
     """How far positions and widths may go."""
 
     spacing: np.ndarray = field(repr=False)
@@ -182,7 +184,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Fit:
+class PeakFit:
     """A fitted model."""
 
     of: Weighted = field(repr=False)

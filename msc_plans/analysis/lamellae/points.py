@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from msc_plans.analysis.lamellae.model import Fit
+from msc_plans.analysis.lamellae.model import PeakFit
 from msc_plans.analysis.lamellae.order import HEXAGONAL
-from msc_plans.analysis.saxs.noise import Curve
+from msc_plans.analysis.saxs.noise import PreparedCurve
 
 __all__ = ["distinct", "errors", "lone_points", "offset_of", "orders_of_one_point"]
 
@@ -18,7 +18,7 @@ _RELATIVE_ERROR = 0.003
 _SLOPE_ERROR = 0.05
 
 
-def distinct(curve: Curve) -> Curve:
+def distinct(curve: PreparedCurve) -> PreparedCurve:
     """One point for each q, and no more than `MOST_POINTS`: neighbours are averaged by their errors."""
     q = curve.q_inv_nm
     number = np.cumsum(np.diff(q, prepend=q[0]) > 1e-9 * q)
@@ -32,7 +32,7 @@ def distinct(curve: Curve) -> Curve:
     return replace(curve, q_inv_nm=q, intensity=y, sigma=total**-0.5)
 
 
-def errors(curve: Curve) -> np.ndarray:
+def errors(curve: PreparedCurve) -> np.ndarray:
     """σ with what no model describes better: 0.3 % of the intensity, and 5 % of the step to the next points."""
     step = np.abs(np.diff(curve.intensity))
     steps = np.maximum(np.append(step, step[-1]), np.insert(step, 0, step[0]))
@@ -55,7 +55,7 @@ def lone_points(q: np.ndarray, y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     return at[(np.abs(own) > np.maximum(7.0 * noise, 6.0 * around)) & quiet]
 
 
-def offset_of(curve: Curve) -> float:
+def offset_of(curve: PreparedCurve) -> float:
     """What to add to a curve, of which too much may have been subtracted: how far it is below 0, and half its least."""
     smooth = np.median(sliding_window_view(np.pad(curve.intensity, 3, mode="edge"), 7), axis=1)
     least = float(smooth.min())
@@ -63,7 +63,7 @@ def offset_of(curve: Curve) -> float:
 
 
 def orders_of_one_point(
-    curve: Curve, sigma: np.ndarray, lone: np.ndarray, fit: Fit, offset: float
+    curve: PreparedCurve, sigma: np.ndarray, lone: np.ndarray, fit: PeakFit, offset: float
 ) -> tuple[tuple[float, float, float, float], ...]:
     """Lone points that stand at an order of a peak, or of another such point: (q, spacing, height, σ)."""
     q = curve.q_inv_nm

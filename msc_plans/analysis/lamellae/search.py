@@ -14,13 +14,13 @@ from scipy.stats import chi2 as chi_square
 
 from msc_plans.analysis.lamellae.background import SHAPES
 from msc_plans.analysis.lamellae.catalogue import FALSE_ALARM, Catalogue, particles_on
-from msc_plans.analysis.lamellae.model import START_MIX, Atom, Fit, Limits, Weighted, area_of, profile
+from msc_plans.analysis.lamellae.model import START_MIX, Atom, PeakFit, PeakLimits, Weighted, area_of, profile
 from msc_plans.analysis.lamellae.order import HEXAGONAL, agrees, is_lattice
 from msc_plans.analysis.lamellae.points import distinct, errors, lone_points, offset_of, orders_of_one_point
 from msc_plans.analysis.lamellae.result import LamellaeResult
-from msc_plans.analysis.saxs.noise import Curve
+from msc_plans.analysis.saxs.noise import PreparedCurve
 
-__all__ = ["BROADEST", "Found", "area_at", "search"]
+__all__ = ["BROADEST", "SearchResult", "area_at", "search"]
 
 BROADEST: Final = 1.2
 """FWHM over position of a single peak that dominates its curve."""
@@ -44,15 +44,15 @@ _STRICT = 0.1
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What the search ends with."""
 
-    fit: Fit = field(repr=False)
+    fit: PeakFit = field(repr=False)
     offset: float
     """Was added to the intensity."""
     points: tuple[tuple[float, float, float, float], ...]
     """Peaks of a single point: q and spacing of the points, nm⁻¹, height and its σ."""
-    limits: Limits = field(repr=False)
+    limits: PeakLimits = field(repr=False)
 
 
 class _Search:
@@ -65,7 +65,7 @@ class _Search:
         self.at = np.array([atom.place for atom in self.places])
         self.wide = np.array([atom.fwhm for atom in self.places])
 
-    def gains(self, fit: Fit) -> np.ndarray:
+    def gains(self, fit: PeakFit) -> np.ndarray:
         """χ² that each candidate would save about."""
         used = [self.data.values[:, fit.active]]
         if fit.atoms:
@@ -75,7 +75,7 @@ class _Search:
         left = 1.0 - np.sum((basis.T @ self.columns) ** 2, axis=0)
         return np.where((along > 0) & (left > 0.03), along**2 / np.maximum(left, 0.03), 0.0)
 
-    def run(self) -> Fit:
+    def run(self) -> PeakFit:
         fit = self.data.fit(())
         for _ in range(_MOST):
             without = self.gains(fit)
@@ -94,7 +94,7 @@ class _Search:
                 return fit
         return fit
 
-    def with_atom(self, fit: Fit, atom: Atom, gains: np.ndarray) -> Fit:
+    def with_atom(self, fit: PeakFit, atom: Atom, gains: np.ndarray) -> PeakFit:
         """One more atom, moved to where it fits best; then all of them."""
         start = self.data.fit((*fit.atoms, atom), fit.mix)
         new = self.data.refined(start, (len(fit.atoms),), limits=self.limits, mix=atom.is_peak)
@@ -109,14 +109,14 @@ class _Search:
         other = self.data.refined(other, (len(fit.atoms),), limits=self.limits)
         return other if fit.chi2 - other.chi2 > _AS_WELL * (fit.chi2 - new.chi2) else new
 
-    def counts(self, without: Fit, fit: Fit, k: int = -1, threshold: float | None = None) -> bool:
+    def counts(self, without: PeakFit, fit: PeakFit, k: int = -1, threshold: float | None = None) -> bool:
         """Whether an atom is needed, and is a peak of its own."""
         atom = fit.atoms[k]
         if self.gain(without, fit, atom) <= (threshold or self.threshold):
             return False
         return not atom.is_peak or self.sound(fit, k % len(fit.atoms))
 
-    def sound(self, fit: Fit, k: int) -> bool:
+    def sound(self, fit: PeakFit, k: int) -> bool:
         """Whether a peak lies inside the curve, is narrow, and is neither the foot of another nor part of a fringe."""
         q, atom, height = self.data.q, fit.atoms[k], float(fit.heights[k])
         step = self.limits.spacing_at(atom.place)
@@ -140,7 +140,7 @@ class _Search:
                     return False
         return True
 
-    def ripples(self, fit: Fit, k: int, strict: bool) -> bool:
+    def ripples(self, fit: PeakFit, k: int, strict: bool) -> bool:
         """Whether a ripple about the peak describes the curve as well as the peak does, as of form factors not
         thought of.
 
@@ -171,7 +171,7 @@ class _Search:
             return ripple < peak - doubt
         return ripple < peak - doubt and ripple < 1.5 * whole + doubt
 
-    def pruned(self, fit: Fit) -> Fit:
+    def pruned(self, fit: PeakFit) -> PeakFit:
         """Without peaks that the others, as they are now, can do without, and without ripples.
 
         Of broad peaks that make no lattice the more is asked.
@@ -183,7 +183,7 @@ class _Search:
             fit = self._pruned(fit, strict=True)
         return fit
 
-    def _pruned(self, fit: Fit, strict: bool) -> Fit:
+    def _pruned(self, fit: PeakFit, strict: bool) -> PeakFit:
         certain = float(chi_square.isf(FALSE_ALARM / _PLACES, 2))
         while True:
             covariance = fit.covariance(fit.disturbance())
@@ -210,13 +210,13 @@ class _Search:
         reach = 0.7 * np.maximum(self.wide, atom.fwhm) if atom.is_peak else 0.1 * atom.place
         return (self.kind == atom.shape) & (np.abs(self.at - atom.place) < reach)
 
-    def shut(self, gains: np.ndarray, fit: Fit) -> None:
+    def shut(self, gains: np.ndarray, fit: PeakFit) -> None:
         """Leave out what lies on peaks that are there."""
         for atom in fit.atoms:
             if atom.is_peak:
                 gains[self.near(atom)] = 0.0
 
-    def orders(self, fit: Fit) -> Fit:
+    def orders(self, fit: PeakFit) -> PeakFit:
         """Look where the orders of the first peak must be, or that whose second it is: few places, so less is asked."""
         peaks = [(float(h), atom) for atom, h in zip(fit.atoms, fit.heights, strict=True) if atom.is_peak]
         if not peaks:
@@ -239,13 +239,13 @@ class _Search:
                 fit = new
         return fit
 
-    def gain(self, without: Fit, fit: Fit, atom: Atom) -> float:
+    def gain(self, without: PeakFit, fit: PeakFit, atom: Atom) -> float:
         """χ² saved over the misfit that is left."""
         reach = 6.0 * atom.fwhm if atom.is_peak else 0.0
         return (without.chi2 - fit.chi2) / fit.disturbance(atom.place if atom.is_peak else None, reach)
 
 
-def search(curve: Curve) -> Found:
+def search(curve: PreparedCurve) -> SearchResult:
     """Find the peaks: narrow ones; then orders of the first that alone would be too weak; else a broad one."""
     curve = distinct(curve)
     sigma = errors(curve)
@@ -260,10 +260,10 @@ def search(curve: Curve) -> Found:
     points = orders_of_one_point(curve, sigma, lone, fit, offset)
     if not points and not any(atom.is_peak for atom in fit.atoms):
         fit = _broad(fit, finder) or fit
-    return Found(fit, offset, points, finder.limits)
+    return SearchResult(fit, offset, points, finder.limits)
 
 
-def _narrow(curve: Curve, sigma: np.ndarray, lone: np.ndarray, offset: float) -> tuple[Fit, _Search]:
+def _narrow(curve: PreparedCurve, sigma: np.ndarray, lone: np.ndarray, offset: float) -> tuple[PeakFit, _Search]:
     kept = np.setdiff1d(np.arange(len(sigma)), lone)
     q, y, s = curve.q_inv_nm[kept], curve.intensity[kept] + offset, sigma[kept]
     catalogue = Catalogue.of(q)
@@ -275,13 +275,13 @@ def _on(atom: Atom, q: np.ndarray, k: int) -> bool:
     return atom.is_peak and bool(abs(q[k] - atom.place) < max(atom.fwhm, q[k + 1] - q[k], q[k] - q[k - 1]))
 
 
-def _broad(smooth: Fit, finder: _Search) -> Fit | None:
+def _broad(smooth: PeakFit, finder: _Search) -> PeakFit | None:
     """One broad peak over spheres that dominates the curve, and that no particles can stand in for; or None."""
     q, sigma = smooth.of.q, smooth.of.sigma
     anything, data = (
         Weighted(q, smooth.of.y * sigma, sigma, particles_on(q.tobytes(), shapes)) for shapes in (SHAPES, ("sphere",))
     )
-    limits = Limits(finder.limits.spacing, q, BROADEST)
+    limits = PeakLimits(finder.limits.spacing, q, BROADEST)
     fringes_there = tuple(atom for atom in smooth.atoms if atom.shape in SHAPES)
     without = anything.fit(fringes_there)
     if without.chi2 - smooth.chi2 < finder.threshold:

@@ -18,7 +18,7 @@ from msc_plans.analysis.saxs.fit import columns
 from msc_plans.analysis.saxs.form import NM3_TO_CM3, log_grid
 from msc_plans.analysis.saxs.inversion import Inversion, invert
 from msc_plans.analysis.saxs.montecarlo import monte_carlo
-from msc_plans.analysis.saxs.noise import Curve, prepare, variance_model
+from msc_plans.analysis.saxs.noise import PreparedCurve, prepare, variance_model
 from msc_plans.analysis.saxs.populations import Basis, Model, Weighed, interval, weigh
 from msc_plans.analysis.saxs.result import FamilyShare, SaxsResult
 from msc_plans.analysis.saxs.verdict import judge
@@ -174,7 +174,7 @@ class _Sizes:
     background: np.ndarray
 
 
-def _of_populations(curve: Curve, basis: Basis, models: list[Model], weights: np.ndarray) -> _Sizes:
+def _of_populations(curve: PreparedCurve, basis: Basis, models: list[Model], weights: np.ndarray) -> _Sizes:
     """Medians and intervals over models and their parameters."""
     best = models[int(np.argmax(weights))]
     rows = columns(best.theta, curve.q_inv_nm, curve.sigma, basis.log_radius, basis.table)
@@ -233,7 +233,7 @@ def _filled(share: np.ndarray) -> slice:
     return slice(max(int(first) - 4, 0), int(last) + 5)
 
 
-def _weigh(curve: Curve, basis: Basis) -> tuple[Curve, Weighed]:
+def _weigh(curve: PreparedCurve, basis: Basis) -> tuple[PreparedCurve, Weighed]:
     """Weigh, once more with errors from the residuals where there were none or where their course with q is wrong."""
     weighed = weigh(curve, basis)
     flexible = min(weighed.models, key=lambda m: m.chi2)
@@ -258,7 +258,7 @@ def _weigh(curve: Curve, basis: Basis) -> tuple[Curve, Weighed]:
     return curve, weigh(curve, basis, before=weighed)
 
 
-def _misfit(curve: Curve, chi2: float, fit: np.ndarray) -> tuple[str, ...]:
+def _misfit(curve: PreparedCurve, chi2: float, fit: np.ndarray) -> tuple[str, ...]:
     """A warning where the residuals run on from point to point and are more than the errors."""
     pull = (curve.intensity - fit) / curve.sigma
     runs = float(pull[1:] @ pull[:-1] / max(pull @ pull, 1e-300))
@@ -280,7 +280,7 @@ def _shares(families: FamilyTable, table: FamilyFit | None) -> tuple[FamilyShare
 
 def _with_monte_carlo(
     result: SaxsResult,
-    curve: Curve,
+    curve: PreparedCurve,
     noise: float,
     limits: tuple[float, float] | None,
     contributions: int,

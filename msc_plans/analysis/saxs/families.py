@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from msc_plans.analysis.saxs.fit import columns, non_negative
 from msc_plans.analysis.saxs.form import LOGNORMAL
-from msc_plans.analysis.saxs.noise import Curve, prepare, variance_model
+from msc_plans.analysis.saxs.noise import PreparedCurve, prepare, variance_model
 from msc_plans.analysis.saxs.populations import Basis
 
 __all__ = ["FAMILY_RELATIVE_WIDTH", "FamilyFit", "TwoModes", "fit_families", "fit_table", "two_modes"]
@@ -82,12 +82,16 @@ def fit_families(
     basis = Basis.of(curve.q_inv_nm, (float(radii.min()), float(radii.max())))
     found = fit_table(curve, basis, radii, widths)
     if not curve.given:
-        curve = Curve(curve.q_inv_nm, curve.intensity, variance_model(found.fit, curve.intensity - found.fit), False)
+        curve = PreparedCurve(
+            curve.q_inv_nm, curve.intensity, variance_model(found.fit, curve.intensity - found.fit), False
+        )
         found = fit_table(curve, basis, radii, widths)
     return found
 
 
-def fit_table(curve: Curve, basis: Basis, radii: np.ndarray, widths: np.ndarray, signed: bool = True) -> FamilyFit:
+def fit_table(
+    curve: PreparedCurve, basis: Basis, radii: np.ndarray, widths: np.ndarray, signed: bool = True
+) -> FamilyFit:
     """`fit_families` on a prepared curve: the upturn's exponent is profiled, all else is linear."""
     q, sigma = curve.q_inv_nm, curve.sigma
     y = curve.intensity / sigma

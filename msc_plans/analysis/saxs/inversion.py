@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from msc_plans.analysis.saxs.fit import columns
-from msc_plans.analysis.saxs.noise import Curve
+from msc_plans.analysis.saxs.noise import PreparedCurve
 from msc_plans.analysis.saxs.populations import Basis, Model
 
 __all__ = ["Inversion", "invert"]
@@ -45,12 +45,12 @@ class Inversion:
     background: np.ndarray = field(repr=False)
 
 
-def invert(curve: Curve, basis: Basis, model: Model, signed: bool) -> Inversion | None:
+def invert(curve: PreparedCurve, basis: Basis, model: Model, signed: bool) -> Inversion | None:
     """The distribution where the populations of `model` don't describe the curve, else None.
 
     Parameters
     ----------
-    curve : Curve
+    curve : PreparedCurve
     basis : Basis
         For the curve's q.
     model : Model

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
-__all__ = ["FEWEST_POINTS", "Curve", "prepare", "variance_model"]
+__all__ = ["FEWEST_POINTS", "PreparedCurve", "prepare", "variance_model"]
 
 FEWEST_POINTS = 15
 """A curve of fewer points isn't fitted."""
@@ -15,7 +15,7 @@ _SIMPLER = 10.0
 
 
 @dataclass(frozen=True)
-class Curve:
+class PreparedCurve:
     """Points that are used, by ascending q."""
 
     q_inv_nm: np.ndarray = field(repr=False)
@@ -26,7 +26,7 @@ class Curve:
     warnings: tuple[str, ...] = ()
 
 
-def prepare(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None = None) -> Curve:
+def prepare(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None = None) -> PreparedCurve:
     """Sort a curve, drop what can't be used, estimate the errors where there are none.
 
     Rows with q ≤ 0, or with q or intensity not finite, are dropped; so are rows with an unusable error while at least
@@ -64,9 +64,9 @@ def prepare(q_inv_nm: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None =
     if np.ptp(y) == 0 or np.ptp(q) == 0:
         raise ValueError("all intensities (or all q) are equal: this is not a scattering curve")
     if errors is None:
-        return Curve(q, y, _from_scatter(q, y), False, tuple(warnings))
+        return PreparedCurve(q, y, _from_scatter(q, y), False, tuple(warnings))
     s = errors[keep][order]
-    return Curve(
+    return PreparedCurve(
         q, y, np.maximum(s, _FLOOR * np.maximum(np.abs(y), np.median(np.abs(y)) * 1e-3)), True, tuple(warnings)
     )
 

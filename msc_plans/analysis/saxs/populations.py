@@ -26,7 +26,7 @@ from msc_plans.analysis.saxs.fit import (
     pair_search,
 )
 from msc_plans.analysis.saxs.form import LOGNORMAL, log_grid, population, sphere_table
-from msc_plans.analysis.saxs.noise import Curve
+from msc_plans.analysis.saxs.noise import PreparedCurve
 
 __all__ = ["Basis", "Model", "Weighed", "interval", "weigh"]
 
@@ -145,7 +145,7 @@ def _moments(theta: np.ndarray, amounts: np.ndarray, log_radius: np.ndarray) -> 
     return np.array([first, math.sqrt(max(second - first**2, 0.0)) / first, math.log(total)])
 
 
-def _finish(curve: Curve, basis: Basis, theta: np.ndarray, noise: float, signed: bool) -> Model:
+def _finish(curve: PreparedCurve, basis: Basis, theta: np.ndarray, noise: float, signed: bool) -> Model:
     """Evidence and covariances, with the errors times √noise."""
     q, sigma = curve.q_inv_nm, curve.sigma
     y = curve.intensity / sigma
@@ -262,12 +262,12 @@ def interval(centres: np.ndarray, sigmas: np.ndarray, weights: np.ndarray, level
     return float(np.interp(tail, cumulative, grid)), float(np.interp(1 - tail, cumulative, grid))
 
 
-def weigh(curve: Curve, basis: Basis, before: Weighed | None = None) -> Weighed:
+def weigh(curve: PreparedCurve, basis: Basis, before: Weighed | None = None) -> Weighed:
     """Fit and weigh the models of a curve.
 
     Parameters
     ----------
-    curve : Curve
+    curve : PreparedCurve
     basis : Basis
         For the curve's q.
     before : Weighed, optional
@@ -324,7 +324,7 @@ def weigh(curve: Curve, basis: Basis, before: Weighed | None = None) -> Weighed:
 class _Library:
     """Coarse populations from which fits are started."""
 
-    def __init__(self, curve: Curve, basis: Basis) -> None:
+    def __init__(self, curve: PreparedCurve, basis: Basis) -> None:
         low, high = basis.log_limits
         count = max(2, round((high - low) / _LIBRARY_STEP))
         self.log_mean = np.tile(np.linspace(low, high, count), len(_LIBRARY_WIDTHS))

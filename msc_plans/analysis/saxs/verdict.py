@@ -21,7 +21,7 @@ from scipy.optimize import minimize_scalar
 from msc_plans.analysis.saxs.families import FAMILY_RELATIVE_WIDTH, FamilyFit, fit_table
 from msc_plans.analysis.saxs.fit import columns, fit, non_negative
 from msc_plans.analysis.saxs.form import LOGNORMAL
-from msc_plans.analysis.saxs.noise import Curve
+from msc_plans.analysis.saxs.noise import PreparedCurve
 from msc_plans.analysis.saxs.populations import Basis, Model
 from msc_plans.analysis.saxs.result import Verdict
 from msc_plans.families import FamilyTable
@@ -37,13 +37,13 @@ _LEAST_WIDTH = 0.02
 
 
 def judge(
-    curve: Curve, basis: Basis, best: Model, noise: float, signed: bool, families: FamilyTable
+    curve: PreparedCurve, basis: Basis, best: Model, noise: float, signed: bool, families: FamilyTable
 ) -> tuple[Verdict, FamilyFit | None]:
     """The verdict on a curve with particles, and the table's fit where the table describes it.
 
     Parameters
     ----------
-    curve : Curve
+    curve : PreparedCurve
     basis : Basis
         For the curve's q.
     best : Model
@@ -70,13 +70,13 @@ def judge(
     return "quantized" if resolved else "not resolved", table
 
 
-def _chi2(curve: Curve, basis: Basis, theta: np.ndarray, signed: bool) -> float:
+def _chi2(curve: PreparedCurve, basis: Basis, theta: np.ndarray, signed: bool) -> float:
     rows = columns(theta, curve.q_inv_nm, curve.sigma, basis.log_radius, basis.table)
     y = curve.intensity / curve.sigma
     return float(np.sum((y - non_negative(rows, y, signed) @ rows) ** 2))
 
 
-def _common_width(curve: Curve, basis: Basis, best: Model, signed: bool, radii: np.ndarray) -> float:
+def _common_width(curve: PreparedCurve, basis: Basis, best: Model, signed: bool, radii: np.ndarray) -> float:
     """Relative width with which the table fits best, the upturn's exponent as in the free fit."""
 
     def chi2(log_width: float) -> float:
@@ -92,7 +92,7 @@ def _common_width(curve: Curve, basis: Basis, best: Model, signed: bool, radii: 
     return math.exp(float(found.x) if found.fun < values[k] else float(grid[k]))
 
 
-def _rival(curve: Curve, basis: Basis, best: Model, signed: bool, radii: np.ndarray) -> float:
+def _rival(curve: PreparedCurve, basis: Basis, best: Model, signed: bool, radii: np.ndarray) -> float:
     """Least χ² of one population that is broad, or off the table."""
     q, sigma = curve.q_inv_nm, curve.sigma
     y = curve.intensity / sigma

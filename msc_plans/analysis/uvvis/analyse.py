@@ -11,7 +11,7 @@ from msc_plans.analysis.accumulation import ACCUMULATED_RATIO, FLOOR, Verdict, a
 from msc_plans.analysis.uvvis.absorbance import absorbance, clean
 from msc_plans.analysis.uvvis.bands import BandShape, FirstMaximum, first_maximum
 from msc_plans.analysis.uvvis.belief import height_sigma, place_sigma_nm, probability
-from msc_plans.analysis.uvvis.fit import PHOTOMETRIC, Fit
+from msc_plans.analysis.uvvis.fit import PHOTOMETRIC, SpectrumFit
 from msc_plans.analysis.uvvis.judge import BIN_NM, Standing, fitted, standings
 from msc_plans.analysis.uvvis.model import BASELINE, REST
 from msc_plans.analysis.uvvis.result import FamilyBand, Nanocrystal, UvVisResult
@@ -112,7 +112,7 @@ def analyse(
     )
 
 
-def _integrated(fit: Fit, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def _integrated(fit: SpectrumFit, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Absorbance above that at the red end, integrated from 350 nm on, and its σ.
 
     Not above the fitted baseline: the fit can't tell an offset from the red end of a continuum.
@@ -165,7 +165,7 @@ def _band(family: Family, shape: BandShape, standing: Standing, path_length_cm: 
 
 
 def _nanocrystal(
-    fit: Fit, found: FirstMaximum | None, bands: tuple[FamilyBand, ...], material: Material
+    fit: SpectrumFit, found: FirstMaximum | None, bands: tuple[FamilyBand, ...], material: Material
 ) -> Nanocrystal | None:
     if found is None or fit.nanocrystal_gain < _NANOCRYSTAL_GAIN:
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from msc_plans.analysis.uvvis.fit import Fit
+from msc_plans.analysis.uvvis.fit import SpectrumFit
 from msc_plans.analysis.uvvis.model import FWHM_PER_SIGMA, REST
 from msc_plans.families import Family, FamilyTable
 
@@ -64,7 +64,7 @@ def covers(wavelength_nm: np.ndarray, family: Family) -> bool:
                 and near.max() > family.wavelength_nm + 0.3 * reach)  # fmt: skip
 
 
-def measure_families(fit: Fit, families: FamilyTable) -> list[BandShape]:
+def measure_families(fit: SpectrumFit, families: FamilyTable) -> list[BandShape]:
     """Measure each family's band: its shape on the fit, its σ from a joint linearised fit with everything else."""
     x = fit.binned.wavelength_nm
     shapes = [_shape(fit, number, family) for number, family in enumerate(families)]
@@ -109,7 +109,7 @@ def measure_families(fit: Fit, families: FamilyTable) -> list[BandShape]:
     return out
 
 
-def _shape(fit: Fit, number: int, family: Family) -> tuple[float, float, float, float]:
+def _shape(fit: SpectrumFit, number: int, family: Family) -> tuple[float, float, float, float]:
     """Maximum, FWHM, height and area of one family's part of the fit; the table's middle values where it has none."""
     middle = float(np.sqrt(family.fwhm_nm[0] * family.fwhm_nm[1]))
     which = fit.active[fit.model.kind[fit.active] == number]
@@ -125,7 +125,7 @@ def _shape(fit: Fit, number: int, family: Family) -> tuple[float, float, float, 
     return float(grid[top]), float(above[-1] - above[0] + 0.25), height, area
 
 
-def first_maximum(fit: Fit) -> FirstMaximum | None:
+def first_maximum(fit: SpectrumFit) -> FirstMaximum | None:
     """Find the nanocrystals' first maximum or shoulder in the fitted absorption without baseline and families.
 
     It is the reddest place where that absorption, at the resolution of a person's eye, bends down most, and where the

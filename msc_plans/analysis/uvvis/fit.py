@@ -10,7 +10,7 @@ from msc_plans.analysis.uvvis.model import FREE_COLUMNS, REST, Dictionary, dicti
 from msc_plans.analysis.uvvis.noise import Binned
 from msc_plans.families import Family, FamilyTable
 
-__all__ = ["PHOTOMETRIC", "Fit", "fit_spectrum"]
+__all__ = ["PHOTOMETRIC", "SpectrumFit", "fit_spectrum"]
 
 PHOTOMETRIC = 1e-3
 """Share of the absorbance by which no photometer or model is trusted."""
@@ -23,7 +23,7 @@ _BEYOND_FIRST_NM = 6.0
 
 
 @dataclass(frozen=True)
-class Fit:
+class SpectrumFit:
     """A fitted spectrum."""
 
     binned: Binned
@@ -59,7 +59,7 @@ def _columns(grid: bytes, families: tuple[Family, ...], first_nm: float) -> tupl
     return model, model.evaluate(x)
 
 
-def fit_spectrum(binned: Binned, families: FamilyTable) -> Fit:
+def fit_spectrum(binned: Binned, families: FamilyTable) -> SpectrumFit:
     """Fit everything, then again without each family and without nanocrystals."""
     x, y = binned.wavelength_nm, binned.absorbance
     model, columns = _columns(x.tobytes(), families.families, families.nanocrystals_from_nm)
@@ -97,7 +97,7 @@ def fit_spectrum(binned: Binned, families: FamilyTable) -> Fit:
     first = (model.kind == REST) & red & ~(model.is_step & (model.sigma > 0.15))
     nanocrystal_gain = (without(first) - chi2_full) / scale
     inverse = np.linalg.pinv(gram[np.ix_(active, active)] + 1e-8 * np.eye(len(active)), hermitian=True)
-    return Fit(
+    return SpectrumFit(
         binned,
         model,
         np.where(usable, full / length, 0.0),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from msc_plans.analysis.uvvis.absorbance import clean
 from msc_plans.analysis.uvvis.bands import BandShape, measure_families
 from msc_plans.analysis.uvvis.belief import evidence
-from msc_plans.analysis.uvvis.fit import Fit, fit_spectrum
+from msc_plans.analysis.uvvis.fit import SpectrumFit, fit_spectrum
 from msc_plans.analysis.uvvis.model import REST
 from msc_plans.analysis.uvvis.noise import bin_spectrum
 from msc_plans.families import FamilyTable, built_in_families
@@ -39,7 +39,7 @@ class Standing:
     """Height of the other families at the band's place at one and a half times their width."""
 
 
-def fitted(x: np.ndarray, y: np.ndarray, families: FamilyTable) -> tuple[Fit, list[BandShape]]:
+def fitted(x: np.ndarray, y: np.ndarray, families: FamilyTable) -> tuple[SpectrumFit, list[BandShape]]:
     """Fit a clean spectrum and measure each family's band.
 
     Raises
@@ -57,7 +57,7 @@ def fitted(x: np.ndarray, y: np.ndarray, families: FamilyTable) -> tuple[Fit, li
     return fit, measure_families(fit, families)
 
 
-def standings(fit: Fit, families: FamilyTable, shapes: list[BandShape]) -> list[Standing]:
+def standings(fit: SpectrumFit, families: FamilyTable, shapes: list[BandShape]) -> list[Standing]:
     """How each family's band stands, in the order of the families."""
     around = np.array([shape.wavelength_nm + shape.fwhm_nm * np.array([-1.0, 0.0, 1.0]) for shape in shapes])
     below = fit.curve(around.ravel(), REST).reshape(around.shape)

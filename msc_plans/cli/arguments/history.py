@@ -15,7 +15,7 @@ from msc_plans.errors import InputError
 from msc_plans.kinetics.observation import OPTIONAL_KEYS, Observables, Observation
 from msc_plans.storage.client import is_uri
 
-__all__ = ["History", "Point", "add_history_arguments", "check_condition", "is_folder", "read_history"]
+__all__ = ["HistoryPoint", "MeasuredHistory", "add_history_arguments", "check_condition", "is_folder", "read_history"]
 
 _TEMPERATURES = (0.0, 500.0)
 _TIMES = (0.01, 1e5)
@@ -24,7 +24,7 @@ _KEEP = 40
 
 
 @dataclass(frozen=True)
-class Point:
+class HistoryPoint:
     """One measured condition: where, what was seen, and the outcome's numbers by key."""
 
     condition: Condition
@@ -33,12 +33,12 @@ class Point:
 
 
 @dataclass
-class History:
+class MeasuredHistory:
     """What was measured, in its order, and the conditions that failed."""
 
     observables: Observables
     """What each record tells of."""
-    points: list[Point] = field(default_factory=list)
+    points: list[HistoryPoint] = field(default_factory=list)
     failed: list[Condition] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class History:
         keys = (*self.observables.outcome_keys, *OPTIONAL_KEYS)
         _check_sigmas(record, keys, where)
         numbers = {key: _number(record[key]) for key in keys if key in record}
-        self.points.append(Point(condition, seen, numbers))
+        self.points.append(HistoryPoint(condition, seen, numbers))
 
 
 def add_history_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def add_history_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_history(args: argparse.Namespace, observables: Observables) -> History:
+def read_history(args: argparse.Namespace, observables: Observables) -> MeasuredHistory:
     """Read what ``HISTORY`` names: of each condition what `observables` tells of.
 
     Raises
@@ -139,8 +139,8 @@ def _check_sigmas(record: Mapping[str, Any], keys: Sequence[str], where: str) ->
                 raise InputError(f"{where}: {key} must be above 0, not {value:g}; give null where it isn't known")
 
 
-def _from_lines(content: bytes, name: str, observables: Observables) -> History:
-    history = History(observables)
+def _from_lines(content: bytes, name: str, observables: Observables) -> MeasuredHistory:
+    history = MeasuredHistory(observables)
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         where = f"{name}:{number}"
         if not raw.strip():
@@ -160,7 +160,7 @@ def _from_lines(content: bytes, name: str, observables: Observables) -> History:
     return history
 
 
-def _from_store(where: str, campaign: str | None, observables: Observables) -> History:
+def _from_store(where: str, campaign: str | None, observables: Observables) -> MeasuredHistory:
     from msc_plans.storage import CatalogHistory, opened
 
     try:
@@ -169,7 +169,7 @@ def _from_store(where: str, campaign: str | None, observables: Observables) -> H
         with opened(where) as catalog:
             stored = CatalogHistory(catalog)
             uid = _campaign(stored.campaigns(), campaign, where)
-            return History(observables) if uid is None else _of_campaign(stored, uid, where, observables)
+            return MeasuredHistory(observables) if uid is None else _of_campaign(stored, uid, where, observables)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -192,8 +192,8 @@ def _campaign(known: list[str], wanted: str | None, where: str) -> str | None:
     raise InputError(f"{where}: --campaign {wanted!r} {said}; there are {', '.join(shown) or 'none'}")
 
 
-def _of_campaign(stored: Any, uid: str, where: str, observables: Observables) -> History:
-    history = History(observables)
+def _of_campaign(stored: Any, uid: str, where: str, observables: Observables) -> MeasuredHistory:
+    history = MeasuredHistory(observables)
     failures = stored.failures(uid)
     measured = set()
     for record in stored.outcomes(uid):

@@ -12,11 +12,11 @@ from msc_plans.cli.arguments.families import add_families_argument, families_of
 from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
-    from msc_plans.cli.arguments.history import History
+    from msc_plans.cli.arguments.history import MeasuredHistory
     from msc_plans.kinetics.belief import Belief
     from msc_plans.kinetics.mechanism import Mechanism
     from msc_plans.kinetics.observation import Observables
-    from msc_plans.kinetics.solver import Reactor
+    from msc_plans.kinetics.solver import FlowModel
 
 __all__ = ["add_model_arguments", "alarm_lines", "learn", "mechanisms_of", "observables_of", "reactor_of"]
 
@@ -88,9 +88,9 @@ def observables_of(args: argparse.Namespace) -> "Observables":
         raise InputError(f"--families: {error}") from error
 
 
-def reactor_of(args: argparse.Namespace) -> "Reactor":
+def reactor_of(args: argparse.Namespace) -> "FlowModel":
     """Return feed and volumes; the seed is looked at too."""
-    from msc_plans.kinetics.solver import Reactor
+    from msc_plans.kinetics.solver import FlowModel
 
     if args.seed < 0:
         raise InputError(f"--seed must be 0 or more, not {args.seed}")
@@ -100,10 +100,10 @@ def reactor_of(args: argparse.Namespace) -> "Reactor":
     if fraction is not None and not 0 <= fraction <= 1:
         raise InputError(f"--chamber-fraction must be between 0 and 1, not {fraction:g}")
     given = {"cadmium_millimolar": feed, "chamber_fraction": fraction}
-    return Reactor(**{name: value for name, value in given.items() if value is not None})
+    return FlowModel(**{name: value for name, value in given.items() if value is not None})
 
 
-def learn(belief: "Belief", history: "History") -> None:
+def learn(belief: "Belief", history: "MeasuredHistory") -> None:
     """Let a belief learn from a history, in order, in at most a dozen portions.
 
     Each portion is compared with what those before it let expect, which is where an alarm comes from; one at a time

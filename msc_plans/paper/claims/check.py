@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr
 
-__all__ = ["CONFIDENCE", "Check", "Verdict", "judge", "trend"]
+__all__ = ["CONFIDENCE", "Bound", "Verdict", "judge", "trend"]
 
 CONFIDENCE: Final = 0.95
 
@@ -29,7 +29,7 @@ Verdict = Literal["shown", "not shown", "not resolvable", "not measured"]
 
 
 @dataclass(frozen=True)
-class Check:
+class Bound:
     """One measured value, and where a statement says that it lies."""
 
     what: str
@@ -81,12 +81,12 @@ def _with_error(value: float, sigma: float) -> str:
     return f"{value:.{digits}f} ± {sigma:.{digits}f}"
 
 
-def judge(checks: Sequence[Check]) -> Verdict:
+def judge(checks: Sequence[Bound]) -> Verdict:
     """Return the verdict of a claim by the rule of this module.
 
     Parameters
     ----------
-    checks : sequence of Check
+    checks : sequence of Bound
         All of the claim.
     """
     if not any(math.isfinite(check.value) for check in checks):
@@ -108,7 +108,7 @@ def trend(
     *,
     unit: str = "",
     per: str = "K",
-) -> list[Check]:
+) -> list[Bound]:
     """Return the checks that values rise with x: the slope of a straight line, and no fall.
 
     The line is the least-squares one of all points alike, of which the true values have one, too, whatever the shape of
@@ -125,7 +125,7 @@ def trend(
 
     Returns
     -------
-    list of Check
+    list of Bound
         Empty for fewer than three points.
     """
     if len(x) < 3:
@@ -142,13 +142,13 @@ def trend(
         for k in range(1, len(x) // 2 + 1)
         for i in range(len(x) - 2 * k + 1)
     ]
-    return [Check(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *falls]
+    return [Bound(f"{what}, slope", slope, sigma, low=0.0, unit=f"{unit}/{per}", uids=tuple(uids)), *falls]
 
 
-def _fall(what: str, x: Sequence[float], y: np.ndarray, sigma: np.ndarray, uids: Sequence[str], unit: str) -> Check:
+def _fall(what: str, x: Sequence[float], y: np.ndarray, sigma: np.ndarray, uids: Sequence[str], unit: str) -> Bound:
     """Check that the second half of these points is not below the first."""
     k = len(x) // 2
     first, second = (f"{half[0]:g}" if k == 1 else f"{half[0]:g} to {half[-1]:g}" for half in (x[:k], x[k:]))
     difference, error = float(y[k:].mean() - y[:k].mean()), float(np.linalg.norm(sigma)) / k
     between = f"{what}, {first} → {second}"
-    return Check(between, difference, error, low=0.0, unit=unit, uids=tuple(uids), against_only=True)
+    return Bound(between, difference, error, low=0.0, unit=unit, uids=tuple(uids), against_only=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from msc_plans.paper.claims import optical, xray
-from msc_plans.paper.claims.check import CONFIDENCE, Check, Verdict, judge
-from msc_plans.paper.claims.record import Record, Records
+from msc_plans.paper.claims.check import CONFIDENCE, Bound, Verdict, judge
+from msc_plans.paper.claims.record import AnalysedRun, Records
 
-__all__ = ["CLAIMS", "Claim", "Found", "Record", "Records", "find"]
+__all__ = ["CLAIMS", "AnalysedRun", "Claim", "ClaimResult", "Records", "find"]
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Claim:
     figure: str
     """Whose conditions show it, as `msc reproduce --only` names it."""
     expected: str
-    checks: Callable[[Records], list[Check]]
+    checks: Callable[[Records], list[Bound]]
 
 
 @dataclass(frozen=True)
-class Found:
+class ClaimResult:
     """What was found of a claim."""
 
     claim: str
     expected: str
     verdict: Verdict
-    checks: Sequence[Check]
+    checks: Sequence[Bound]
 
     @property
     def uids(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Found:
         return tuple(dict.fromkeys(uid for check in self.checks for uid in check.uids))
 
     @property
-    def decisive(self) -> list[Check]:
+    def decisive(self) -> list[Bound]:
         """The checks that the verdict turns on: those that refuse it, those that are open, or all that had to hold."""
         if self.verdict == "not shown":
             limit = (1.0 - CONFIDENCE) / len(self.checks)
@@ -63,7 +63,7 @@ class Found:
         }
 
 
-def _plain(check: Check) -> dict[str, Any]:
+def _plain(check: Bound) -> dict[str, Any]:
     numbers = {name: getattr(check, name) for name in ("value", "sigma", "low", "high", "probability")}
     finite = {name: value if abs(value) < float("inf") else None for name, value in numbers.items()}
     return {"what": check.what, **finite, "unit": check.unit, "note": check.note, "uids": list(check.uids)}
@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim, ...] = (
 )  # fmt: skip
 
 
-def find(records: Records, names: Iterable[str] = ()) -> list[Found]:
+def find(records: Records, names: Iterable[str] = ()) -> list[ClaimResult]:
     """Return what was found of claims.
 
     Parameters
@@ -111,5 +111,5 @@ def find(records: Records, names: Iterable[str] = ()) -> list[Found]:
     for claim in CLAIMS:
         if not wanted or claim.name in wanted:
             checks = claim.checks(records)
-            found.append(Found(claim.name, claim.expected, judge(checks), checks))
+            found.append(ClaimResult(claim.name, claim.expected, judge(checks), checks))
     return found

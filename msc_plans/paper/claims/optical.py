@@ -16,8 +16,8 @@ from scipy.special import ndtr
 
 from msc_plans.analysis.accumulation import ABSENT_RATIO, ACCUMULATED_RATIO, FLOOR
 from msc_plans.families import SizingCurve, built_in_families
-from msc_plans.paper.claims.check import CONFIDENCE, Check, trend
-from msc_plans.paper.claims.record import Record, Records
+from msc_plans.paper.claims.check import CONFIDENCE, Bound, trend
+from msc_plans.paper.claims.record import AnalysedRun, Records
 
 __all__ = [
     "FAMILY_NM",
@@ -49,37 +49,37 @@ LEAST_BAND: Final = 3e-3
 """Absorbance below which a band is not one that a figure shows."""
 
 
-def _uids(*records: Record | None) -> tuple[str, ...]:
+def _uids(*records: AnalysedRun | None) -> tuple[str, ...]:
     return tuple(one.uid for one in records if one is not None)
 
 
 def _value(
-    record: Record | None, key: str, what: str, low: float = -math.inf, high: float = math.inf, unit: str = "",
+    record: AnalysedRun | None, key: str, what: str, low: float = -math.inf, high: float = math.inf, unit: str = "",
     sigma_key: str = "",
-) -> Check:  # fmt: skip
+) -> Bound:  # fmt: skip
     if record is None:
-        return Check(what, math.nan, math.nan, low, high, unit, (), "not measured")
+        return Bound(what, math.nan, math.nan, low, high, unit, (), "not measured")
     value, sigma = record.number("uvvis", key), record.number("uvvis", sigma_key or f"{key}_sigma")
-    return Check(what, value, sigma, low, high, unit, _uids(record), "" if math.isfinite(value) else "not found")
+    return Bound(what, value, sigma, low, high, unit, _uids(record), "" if math.isfinite(value) else "not found")
 
 
-def _ratio(record: Record | None, where: str, low: float = -math.inf, high: float = math.inf) -> Check:
+def _ratio(record: AnalysedRun | None, where: str, low: float = -math.inf, high: float = math.inf) -> Bound:
     check = _value(record, "CdSe-437_ratio", f"437 nm ratio at {where}", low, high)
     return check if record is None else replace(check, there=record.number("uvvis", "CdSe-437_probability"))
 
 
-def _floor(record: Record) -> float:
+def _floor(record: AnalysedRun) -> float:
     return FLOOR * record.number("uvvis", "full_conversion_height")
 
 
-def _crystals(record: Record | None, where: str, *, there: bool) -> Check:
+def _crystals(record: AnalysedRun | None, where: str, *, there: bool) -> Bound:
     """Whether nanocrystals are above their floor, or below."""
     what = f"NC height at {where}"
     floor = 0.0 if record is None else _floor(record)
     return _value(record, "nc_height", what, *((floor, math.inf) if there else (-math.inf, floor)))
 
 
-def f1_window(records: Records) -> list[Check]:
+def f1_window(records: Records) -> list[Bound]:
     """14 s, ovens equal: 437 accumulated at 270 to 300 °C, not accumulated at 260 and 310 to 350 °C."""
     return [_ratio(records.both(t, GRID_S), f"{t} °C", **_in_window(t)) for t in GRID_NUCLEATION]
 
@@ -88,24 +88,24 @@ def _in_window(celsius: int) -> dict[str, float]:
     return {"low": ACCUMULATED_RATIO} if celsius in WINDOW else {"high": ACCUMULATED_RATIO}
 
 
-def _row(records: Records, nucleation: int) -> list[Record]:
+def _row(records: Records, nucleation: int) -> list[AnalysedRun]:
     """The records of a row of Fig. 1, by ascending growth temperature."""
     found = [records.at(nucleation, nucleation + offset, GRID_S) for offset in reversed(GRID_OFFSETS)]
     return [one for one in found if one is not None]
 
 
-def _incomplete(rows: Mapping[int, Sequence[Record]]) -> list[Check]:
+def _incomplete(rows: Mapping[int, Sequence[AnalysedRun]]) -> list[Bound]:
     """An open check where a part of the grid was not measured: what holds in all of it is not shown by the rest."""
     missing = len(rows) * len(GRID_OFFSETS) - sum(map(len, rows.values()))
-    return [Check("the grid of Fig. 1", math.nan, math.nan, note=f"{missing} conditions not measured")] * bool(missing)
+    return [Bound("the grid of Fig. 1", math.nan, math.nan, note=f"{missing} conditions not measured")] * bool(missing)
 
 
-def _growth(record: Record) -> float:
+def _growth(record: AnalysedRun) -> float:
     assert record.condition is not None
     return record.condition.growth_temperature
 
 
-def f1_rows(records: Records) -> list[Check]:
+def f1_rows(records: Records) -> list[Bound]:
     """437 accumulated for some growth temperature in rows of nucleation at 270 to 300 °C, for none in the others.
 
     A row is judged by the condition that is most probably accumulated.
@@ -123,11 +123,11 @@ def f1_rows(records: Records) -> list[Check]:
     return checks
 
 
-def _accumulated(record: Record) -> bool:
+def _accumulated(record: AnalysedRun) -> bool:
     return _ratio(record, "", low=ACCUMULATED_RATIO).probability >= CONFIDENCE
 
 
-def f1_static(records: Records) -> list[Check]:
+def f1_static(records: Records) -> list[Bound]:
     """Where accumulated, the maximum is at 437 ± 2 nm; its height rises with growth temperature (rows of 270, 280 °C).
 
     The maxima's mean must be within 2 nm, with the σ of a single one (what the fit of a band may be wrong by is the
@@ -146,7 +146,7 @@ def f1_static(records: Records) -> list[Check]:
         mean = float(np.mean([one.value for one in known]))
         sigma = float(np.median([one.sigma for one in known]))
         uids = tuple(uid for one in known for uid in one.uids)
-        checks.append(Check(f"437 nm maxima, mean of {len(known)}", mean, sigma, 435.0, 439.0, "nm", uids))
+        checks.append(Bound(f"437 nm maxima, mean of {len(known)}", mean, sigma, 435.0, 439.0, "nm", uids))
     checks += [_against(one) for one in known]
     for nucleation in (270, 280):
         row = rows[nucleation]
@@ -157,26 +157,26 @@ def f1_static(records: Records) -> list[Check]:
             [one.number("uvvis", "CdSe-437_height_sigma") for one in row],
             [one.uid for one in row],
         )
-        checks += risen or [Check(f"437 nm height, row {nucleation} °C", math.nan, math.nan, note="not measured")]
+        checks += risen or [Bound(f"437 nm height, row {nucleation} °C", math.nan, math.nan, note="not measured")]
     return checks
 
 
-def _accumulated_somewhere(records: Sequence[Record]) -> Check:
+def _accumulated_somewhere(records: Sequence[AnalysedRun]) -> Bound:
     """Whether 437 is accumulated at any of these; open while none is but some may be."""
     what = "conditions of the grid where 437 is accumulated"
     number = sum(map(_accumulated, records))
     surely_not = all(_ratio(one, "", low=ACCUMULATED_RATIO).probability <= 1.0 - CONFIDENCE for one in records)
     if not records:
-        return Check(what, math.nan, math.nan, 0.5, note="not measured")
+        return Bound(what, math.nan, math.nan, 0.5, note="not measured")
     sigma = 0.0 if number or surely_not else math.inf
-    return Check(what, float(number), sigma, 0.5, uids=_uids(*records))
+    return Bound(what, float(number), sigma, 0.5, uids=_uids(*records))
 
 
-def _against(check: Check) -> Check:
-    return Check(check.what, check.value, check.sigma, check.low, check.high, check.unit, check.uids, "", True)
+def _against(check: Bound) -> Bound:
+    return Bound(check.what, check.value, check.sigma, check.low, check.high, check.unit, check.uids, "", True)
 
 
-def f1_grow(records: Records) -> list[Check]:
+def f1_grow(records: Records) -> list[Bound]:
     """In each row the nanocrystals' maximum moves to longer wavelengths with growth temperature.
 
     Rows with nanocrystals (above their floor) at fewer than three growth temperatures say nothing.
@@ -194,10 +194,10 @@ def f1_grow(records: Records) -> list[Check]:
             [one.uid for one in row],
             unit="nm",
         )
-    return checks or [Check("NC maximum with growth temperature", math.nan, math.nan, note="no row has nanocrystals")]
+    return checks or [Bound("NC maximum with growth temperature", math.nan, math.nan, note="no row has nanocrystals")]
 
 
-def _detected(record: Record | None, families: Sequence[str], what: str) -> Check:
+def _detected(record: AnalysedRun | None, families: Sequence[str], what: str) -> Bound:
     """Whether any of these families is detected: the detector's own probability times that of a height above 0.
 
     A band that the detector believes in, but whose height may as well be 0 by its σ, is none that could be shown to
@@ -205,7 +205,7 @@ def _detected(record: Record | None, families: Sequence[str], what: str) -> Chec
     the limit is said.
     """
     if record is None:
-        return Check(what, math.nan, math.nan, CONFIDENCE, 1.0, "", (), "not measured")
+        return Bound(what, math.nan, math.nan, CONFIDENCE, 1.0, "", (), "not measured")
 
     def measured(family: str) -> tuple[float, float]:
         height, sigma = (record.number("uvvis", f"{family}_height{end}") for end in ("", "_sigma"))
@@ -222,14 +222,14 @@ def _detected(record: Record | None, families: Sequence[str], what: str) -> Chec
     limit = height + 3.0 * sigma
     named = f"{what} (best {best}, probability {believed:.3f}, height {height:.4f} ± {sigma:.4f})"
     if believed >= CONFIDENCE:
-        return Check(named, 1.0, 0.0, 0.5, math.inf, "", _uids(record), "detected")
+        return Bound(named, 1.0, 0.0, 0.5, math.inf, "", _uids(record), "detected")
     if limit < LEAST_BAND:
-        return Check(named, 0.0, 0.0, 0.5, math.inf, "", _uids(record), f"below {LEAST_BAND:g}: 3 σ limit {limit:.4f}")
+        return Bound(named, 0.0, 0.0, 0.5, math.inf, "", _uids(record), f"below {LEAST_BAND:g}: 3 σ limit {limit:.4f}")
     note = f"not detected; 3 σ limit {limit:.4f} absorbance"
-    return Check(named, believed, math.inf, 0.5, math.inf, "", _uids(record), note)
+    return Bound(named, believed, math.inf, 0.5, math.inf, "", _uids(record), note)
 
 
-def s2_short(records: Records) -> list[Check]:
+def s2_short(records: Records) -> list[Bound]:
     """4.5 s at 260, 280 and 350 °C: 437 is detected, and another family beside."""
     checks = []
     for t in SHORT_C:
@@ -239,22 +239,22 @@ def s2_short(records: Records) -> list[Check]:
     return checks
 
 
-def s3_density(records: Records) -> list[Check]:
+def s3_density(records: Records) -> list[Bound]:
     """Absorbance integrated above 350 nm rises with every step of residence time, at 260, 280 and 350 °C."""
     checks = []
     for t in SHORT_C:
         known = [(s, one) for s in TIMES_S if (one := records.both(t, s)) is not None]
         if len(known) < 2:
-            checks.append(Check(f"optical density at {t} °C", math.nan, math.nan, 0.0, note="not measured"))
+            checks.append(Bound(f"optical density at {t} °C", math.nan, math.nan, 0.0, note="not measured"))
         for (before, a), (after, b) in pairwise(known):
             rise = b.number("uvvis", "integrated_absorbance_nm") - a.number("uvvis", "integrated_absorbance_nm")
             sigma = math.hypot(*(one.number("uvvis", "integrated_absorbance_nm_sigma") for one in (a, b)))
             what = f"optical density at {t} °C, {before:g} → {after:g} s"
-            checks.append(Check(what, rise, sigma, 0.0, unit="nm", uids=_uids(a, b)))
+            checks.append(Bound(what, rise, sigma, 0.0, unit="nm", uids=_uids(a, b)))
     return checks
 
 
-def k_persist(records: Records) -> list[Check]:
+def k_persist(records: Records) -> list[Bound]:
     """437 accumulated beside NCs at 280 °C at 4.5 and 14 s; at 350 °C accumulated at 4.5 s and absent at 14 s."""
     there = [(280, 4.5), (280, 14.0), (350, 4.5)]
     checks = [_ratio(records.both(t, s), f"{t} °C, {s:g} s", low=ACCUMULATED_RATIO) for t, s in there]
@@ -262,7 +262,7 @@ def k_persist(records: Records) -> list[Check]:
     return checks + [_crystals(records.both(t, s), f"{t} °C, {s:g} s", there=True) for t, s in there[:2]]
 
 
-def k_shift(records: Records) -> list[Check]:
+def k_shift(records: Records) -> list[Bound]:
     """280 °C: NC maximum at 490 nm after 4.5 s and 527 nm after 14 s, each ± 6 nm."""
     return [
         _value(records.both(280, s), "nc_wavelength_nm", f"NC maximum at 280 °C, {s:g} s", nm - 6.0, nm + 6.0, "nm")
@@ -275,21 +275,21 @@ def sizing_curve() -> SizingCurve:
     return built_in_families().material.known_sizing("the paper's diameters")
 
 
-def _diameter(what: str, place: Check, low: float, high: float) -> Check:
+def _diameter(what: str, place: Bound, low: float, high: float) -> Bound:
     if not math.isfinite(place.value):
-        return Check(what, math.nan, math.nan, low, high, "nm", place.uids, place.note)
+        return Bound(what, math.nan, math.nan, low, high, "nm", place.uids, place.note)
     curve = sizing_curve()
     sigma = abs(curve.slope(place.value)) * place.sigma
-    return Check(what, curve.diameter_nm(place.value), sigma, low, high, "nm", place.uids)
+    return Bound(what, curve.diameter_nm(place.value), sigma, low, high, "nm", place.uids)
 
 
-def k_final(records: Records) -> list[Check]:
+def k_final(records: Records) -> list[Bound]:
     """350 °C, 7.6 s: NC maximum at 572 ± 6 nm, diameter 3.6 ± 0.15 nm."""
     place = _value(records.both(350, 7.6), "nc_wavelength_nm", "NC maximum at 350 °C, 7.6 s", 566.0, 578.0, "nm")
     return [place, _diameter("NC diameter at 350 °C, 7.6 s", place, 3.45, 3.75)]
 
 
-def k_slow(records: Records) -> list[Check]:
+def k_slow(records: Records) -> list[Bound]:
     """260 °C: NCs below their floor at 4.5 s; above it at 14 s, with 437 absent."""
     long = records.both(260, 14.0)
     return [
@@ -299,11 +299,11 @@ def k_slow(records: Records) -> list[Check]:
     ]
 
 
-def best_fractions(records: Records) -> dict[str, tuple[str, Record]]:
+def best_fractions(records: Records) -> dict[str, tuple[str, AnalysedRun]]:
     """Return by family (and ``NC``) the fraction that shows it best: most probable, then of the largest share."""
     fractions = records.fractions()
 
-    def worth(record: Record, family: str) -> tuple[float, float]:
+    def worth(record: AnalysedRun, family: str) -> tuple[float, float]:
         heights = [record.number("uvvis", f"{one}_height") for one in FAMILY_NM]
         total = max(sum(heights) + record.number("uvvis", "nc_height"), 1e-9)
         if family == "NC":
@@ -321,13 +321,13 @@ def best_fractions(records: Records) -> dict[str, tuple[str, Record]]:
     return found
 
 
-def f4_sizes(records: Records) -> list[Check]:
+def f4_sizes(records: Records) -> list[Bound]:
     """403, 437, 465 and NCs each detected in a fraction; family maxima ± 3 nm, diameters ± 0.05 nm.
 
     382 is judged where it is detected. Aggregation numbers follow from the diameters, and are not judged again.
     """
     fractions, best = records.fractions(), best_fractions(records)
-    checks: list[Check] = []
+    checks: list[Bound] = []
     for family in ("CdSe-403", "CdSe-437", "CdSe-465"):
         if family in best:
             checks.append(_detected(best[family][1], [family], f"{family} in {best[family][0]}"))

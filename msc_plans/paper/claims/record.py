@@ -7,13 +7,13 @@ from typing import Any
 
 from msc_plans.condition import Condition
 
-__all__ = ["Record", "Records"]
+__all__ = ["AnalysedRun", "Records"]
 
 _SAME_K, _SAME_S = 0.5, 0.01
 
 
 @dataclass(frozen=True)
-class Record:
+class AnalysedRun:
     """One raw run that ended in success, and the latest result of each of its analyses."""
 
     uid: str
@@ -41,16 +41,16 @@ class Records:
 
     Parameters
     ----------
-    records : iterable of Record
+    records : iterable of AnalysedRun
         In any order.
     """
 
-    def __init__(self, records: Iterable[Record]) -> None:
-        self.all: Sequence[Record] = sorted(records, key=lambda one: (one.time_s, one.uid))
+    def __init__(self, records: Iterable[AnalysedRun]) -> None:
+        self.all: Sequence[AnalysedRun] = sorted(records, key=lambda one: (one.time_s, one.uid))
 
     def at(
         self, nucleation_c: float, growth_c: float, seconds: float, analysis: str = "uvvis", purpose: str = ""
-    ) -> Record | None:
+    ) -> AnalysedRun | None:
         """Return the record of a condition, °C and s, with this analysis; None where there is none."""
         found = None
         for one in self.all:
@@ -65,15 +65,15 @@ class Records:
                 found = one
         return found
 
-    def both(self, celsius: float, seconds: float) -> Record | None:
+    def both(self, celsius: float, seconds: float) -> AnalysedRun | None:
         """Return the record with both ovens equal."""
         return self.at(celsius, celsius, seconds)
 
-    def fractions(self) -> dict[str, Record]:
+    def fractions(self) -> dict[str, AnalysedRun]:
         """Return the records of the sample loop's fractions that were analysed."""
         return {one.fraction: one for one in self.all if one.fraction and "uvvis" in one.results}
 
-    def precursors(self, liquid: str, cell_c: float) -> Record | None:
+    def precursors(self, liquid: str, cell_c: float) -> AnalysedRun | None:
         """Return the record of a liquid of the mesophase scan."""
         found = [
             one

@@ -5,13 +5,13 @@ import pytest
 from scipy import stats
 
 from msc_plans.analysis.curve import ScatteringCurve, subtract
-from msc_plans.analysis.integration.geometry import Geometry
+from msc_plans.analysis.integration.geometry import PoniGeometry
 from msc_plans.analysis.integration.integrator import Integrator
 from msc_plans.analysis.integration.mask import beam_stop_mask, detector_mask, load_mask
 
 SHAPE = (240, 200)
 PIXEL_M = 172e-6
-GEOMETRY = Geometry(0.35, 60.5 * PIXEL_M, 98.0 * PIXEL_M, 12.0, SHAPE)
+GEOMETRY = PoniGeometry(0.35, 60.5 * PIXEL_M, 98.0 * PIXEL_M, 12.0, SHAPE)
 WAVELENGTH_NM = 1.239841984 / 12.0
 # monitor counts for each photon that a pixel would count
 FACTOR = 2.5e-6
@@ -215,7 +215,7 @@ def test_what_can_not_be_normalised_is_refused_in_words(integrator, wrong, words
 
 def test_a_geometry_or_mask_that_can_not_be_is_refused():
     with pytest.raises(ValueError, match=r"distance_m must be positive, not 0\.0"):
-        Geometry(0.0, 0.0, 0.0, 12.0, SHAPE)
+        PoniGeometry(0.0, 0.0, 0.0, 12.0, SHAPE)
     with pytest.raises(ValueError, match="the mask has 10 × 10 pixels, the frame 240 × 200"):
         Integrator(GEOMETRY, np.zeros((10, 10), bool))
     with pytest.raises(ValueError, match="the mask leaves no pixel"):

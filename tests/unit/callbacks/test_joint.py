@@ -5,7 +5,7 @@ import pytest
 
 from msc_plans.callbacks.joint import JointCallback
 from msc_plans.callbacks.live import LiveAnalysis
-from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+from msc_plans.callbacks.saxs import SaxsAnalysisSettings, SaxsCallback
 from msc_plans.callbacks.uvvis import UvVisCallback, UvVisSettings
 from msc_plans.families import built_in_families
 from msc_plans.protocols import AnalysisFailedError
@@ -30,7 +30,7 @@ def parts(published):
         full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
     )
     uvvis = UvVisCallback(settings, listeners, [joint.take])
-    return uvvis, SaxsCallback(SaxsSettings("saxs", points=150), listeners, [joint.take]), joint
+    return uvvis, SaxsCallback(SaxsAnalysisSettings("saxs", points=150), listeners, [joint.take]), joint
 
 
 @pytest.fixture

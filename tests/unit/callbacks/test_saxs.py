@@ -7,7 +7,7 @@ import pytest
 
 from msc_plans.analysis.curve import ScatteringCurve
 from msc_plans.callbacks.frames import Frames, read_frames
-from msc_plans.callbacks.saxs import SaxsCallback, SaxsSettings
+from msc_plans.callbacks.saxs import SaxsAnalysisSettings, SaxsCallback
 from msc_plans.protocols import AnalysisFailedError
 from tests.unit.callbacks.raw_runs import (
     CONDITION,
@@ -34,7 +34,9 @@ def seen():
 @pytest.fixture
 def callback(published, seen):
     return SaxsCallback(
-        SaxsSettings("saxs", points=150), [lambda *item: published.append(item)], [lambda *item: seen.append(item)]
+        SaxsAnalysisSettings("saxs", points=150),
+        [lambda *item: published.append(item)],
+        [lambda *item: seen.append(item)],
     )
 
 
@@ -111,7 +113,7 @@ def test_an_older_background_is_asked_for(tmp_path):
         points = np.linspace(0.2, 1.0, 9)
         return ScatteringCurve(points, points, points, absolute=True, uid=uid)
 
-    callback = SaxsCallback(SaxsSettings("saxs"), [lambda *item: published.append(item)], background=older)
+    callback = SaxsCallback(SaxsAnalysisSettings("saxs"), [lambda *item: published.append(item)], background=older)
     Station(callback, tmp_path).run([frame_of(dispersion, 1)], background_uid="older")
     assert asked == ["older"]
     ((_, data),) = analyses(published, "saxs")
@@ -175,7 +177,7 @@ def test_a_failing_observer_does_not_keep_others_from_the_result(published, tmp_
         raise RuntimeError("window gone")
 
     callback = SaxsCallback(
-        SaxsSettings("saxs"), [lambda *item: published.append(item)], [fails, lambda *item: seen.append(item)]
+        SaxsAnalysisSettings("saxs"), [lambda *item: published.append(item)], [fails, lambda *item: seen.append(item)]
     )
     Station(callback, tmp_path).background()
     assert [name for name, *_ in seen] == ["background"]

@@ -1,6 +1,6 @@
 import pytest
 
-from ioc_sim.interlock import Interlock
+from ioc_sim.interlock import InterlockLogic
 from ioc_sim.physics.scenario_file import load_scenario
 from ioc_sim.physics.twin import Twin
 from tests.unit.ioc_sim.twins import start_heating, start_mixture
@@ -16,7 +16,7 @@ def twin():
 
 
 def test_a_lapsed_heartbeat_goes_to_solvent_then_to_standby_and_latches(twin):
-    interlock = Interlock(twin)
+    interlock = InterlockLogic(twin)
     interlock.standby_flow_ul_min = 80.0
     interlock.standby_temperature_c = 90.0
     interlock.heartbeat_timeout_s = 30.0
@@ -40,7 +40,7 @@ def test_a_lapsed_heartbeat_goes_to_solvent_then_to_standby_and_latches(twin):
 
 
 def test_an_oven_too_hot_switches_the_heaters_off_and_can_not_be_reset_while_hot(twin):
-    interlock = Interlock(twin, temperature_limit_c=twin.ovens["Growth"].reading_c - 1)
+    interlock = InterlockLogic(twin, temperature_limit_c=twin.ovens["Growth"].reading_c - 1)
     interlock.watch()
     assert "oven at" in interlock.message
     assert not any(oven.heater_enabled for oven in twin.ovens.values())
@@ -53,14 +53,14 @@ def test_an_oven_too_hot_switches_the_heaters_off_and_can_not_be_reset_while_hot
 
 
 def test_too_much_pressure_trips(twin):
-    interlock = Interlock(twin, pressure_limit_bar=0.5)
+    interlock = InterlockLogic(twin, pressure_limit_bar=0.5)
     interlock.watch()
     assert interlock.message.startswith("pressure")
 
 
 @pytest.mark.parametrize("first", ["oven", "pressure"])
 def test_a_second_cause_stops_what_it_must_and_starts_nothing_again(twin, first):
-    interlock = Interlock(twin)
+    interlock = InterlockLogic(twin)
     hot = {"temperature_limit_c": twin.ovens["Growth"].reading_c - 1}
     dense = {"pressure_limit_bar": 0.5 * twin.pressure_bar}
     for limits in (hot, dense) if first == "oven" else (dense, hot):
@@ -70,7 +70,7 @@ def test_a_second_cause_stops_what_it_must_and_starts_nothing_again(twin, first)
     assert [word in interlock.message for word in ("oven at", "pressure", "; then ")] == [True] * 3
     assert twin.pumps["Solvent"].status == "Idle"
     assert not any(oven.heater_enabled for oven in twin.ovens.values())
-    again = Interlock(twin, **hot, **dense)
+    again = InterlockLogic(twin, **hot, **dense)
     again.restore(interlock.state())
     message = again.message
     again.watch()
@@ -78,21 +78,21 @@ def test_a_second_cause_stops_what_it_must_and_starts_nothing_again(twin, first)
 
 
 def test_the_latch_survives_a_restart(twin):
-    interlock = Interlock(twin, pressure_limit_bar=0.5)
+    interlock = InterlockLogic(twin, pressure_limit_bar=0.5)
     interlock.watch()
-    again = Interlock(twin)
+    again = InterlockLogic(twin)
     again.restore(interlock.state())
     assert again.message == interlock.message
 
 
 def test_a_restart_under_a_session_trips_and_goes_on_watching(twin):
-    interlock = Interlock(twin)
+    interlock = InterlockLogic(twin)
     interlock.heartbeat_timeout_s = 30.0
     assert twin.valve == "Mixture"
     twin.beam.shutter_open = True
     other = Twin(twin.scenario, seed=1)
     other.restore(twin.state())
-    again = Interlock(other)
+    again = InterlockLogic(other)
     again.restore(interlock.state())
     assert again.message == "the IOC was restarted under a session"
     assert other.valve == "Solvent"
@@ -109,7 +109,7 @@ def test_a_restart_under_a_session_trips_and_goes_on_watching(twin):
 def test_a_restart_that_nobody_worked_with_takes_up_what_was_set(twin):
     other = Twin(twin.scenario, seed=1)
     other.restore(twin.state())
-    again = Interlock(other)
-    again.restore(Interlock(twin).state())
+    again = InterlockLogic(other)
+    again.restore(InterlockLogic(twin).state())
     assert not again.tripped
     assert other.ovens["Growth"].setpoint_c == 250.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from msc_plans.condition import Condition
-from msc_plans.paper.claims.check import Check, judge, trend
-from msc_plans.paper.claims.claims import CLAIMS, Record, Records, find
+from msc_plans.paper.claims.check import Bound, judge, trend
+from msc_plans.paper.claims.claims import CLAIMS, AnalysedRun, Records, find
 from msc_plans.paper.claims.xray import peak_height
 
 FULL = 0.9
@@ -25,12 +25,12 @@ def uvvis(ratio: float = 0.0, ratio_sigma: float = 0.005, **more: float) -> dict
     return record | {"CdSe-437_ratio": ratio, "CdSe-437_ratio_sigma": ratio_sigma, **more}
 
 
-def at(nucleation: float, growth: float, seconds: float, **results: dict) -> Record:
+def at(nucleation: float, growth: float, seconds: float, **results: dict) -> AnalysedRun:
     name = f"{nucleation:g}-{growth:g}-{seconds:g}"
-    return Record(name, "scan", 0.0, Condition(nucleation, growth, seconds), results=results)
+    return AnalysedRun(name, "scan", 0.0, Condition(nucleation, growth, seconds), results=results)
 
 
-def verdict(name: str, *records: Record) -> str:
+def verdict(name: str, *records: AnalysedRun) -> str:
     (found,) = find(Records(records), [name])
     assert found.claim == name
     return found.verdict
@@ -39,44 +39,47 @@ def verdict(name: str, *records: Record) -> str:
 WINDOW = {260: 0.03, 270: 0.12, 280: 0.13, 290: 0.14, 300: 0.12} | dict.fromkeys(range(310, 360, 10), 0.0)
 
 
-def window(sigma: float = 0.005, **other: float) -> list[Record]:
+def window(sigma: float = 0.005, **other: float) -> list[AnalysedRun]:
     ratios = WINDOW | {int(key[1:]): value for key, value in other.items()}
     return [at(t, t, 14.0, uvvis=uvvis(ratio, sigma)) for t, ratio in ratios.items()]
 
 
 def test_a_check_is_the_probability_of_its_range() -> None:
-    assert Check("x", 1.0, 1.0, low=1.0).probability == pytest.approx(0.5)
-    assert Check("x", 0.0, 1.0, low=-1.959964, high=1.959964).probability == pytest.approx(0.95)
-    assert Check("x", 1.0, 0.0, low=0.5).probability == 1.0
-    assert Check("x", 1.0, math.inf, low=2.0).probability == 0.5
-    assert math.isnan(Check("x", math.nan, 1.0, low=0.0).probability)
+    assert Bound("x", 1.0, 1.0, low=1.0).probability == pytest.approx(0.5)
+    assert Bound("x", 0.0, 1.0, low=-1.959964, high=1.959964).probability == pytest.approx(0.95)
+    assert Bound("x", 1.0, 0.0, low=0.5).probability == 1.0
+    assert Bound("x", 1.0, math.inf, low=2.0).probability == 0.5
+    assert math.isnan(Bound("x", math.nan, 1.0, low=0.0).probability)
 
 
 @pytest.mark.parametrize(
     ("check", "words"),
     [
-        (Check("x", 0.070541, 0.0102, low=0.085, unit="nm"), "x: 0.071 ± 0.010 nm (asked ≥ 0.085, probability 0.078)"),
-        (Check("x", 1234.4, 25.0, high=1000.0), "x: 1234 ± 25 (asked ≤ 1e+03, probability 0.000)"),
-        (Check("x", 3.0, 0.0, low=0.5), "x: 3 (asked ≥ 0.5, probability 1.000)"),
-        (Check("x", 1.0, 0.0, low=0.5, note="detected"), "x: detected"),
-        (Check("x", 0.1, math.inf, low=0.5, note="not detected"), "x: open (not detected)"),
+        (
+            Bound("x", 0.070541, 0.0102, low=0.085, unit="nm"),
+            "x: 0.071 ± 0.010 nm (asked ≥ 0.085, probability 0.078)",
+        ),
+        (Bound("x", 1234.4, 25.0, high=1000.0), "x: 1234 ± 25 (asked ≤ 1e+03, probability 0.000)"),
+        (Bound("x", 3.0, 0.0, low=0.5), "x: 3 (asked ≥ 0.5, probability 1.000)"),
+        (Bound("x", 1.0, 0.0, low=0.5, note="detected"), "x: detected"),
+        (Bound("x", 0.1, math.inf, low=0.5, note="not detected"), "x: open (not detected)"),
     ],
 )
-def test_a_check_is_said_in_words_with_as_many_digits_as_its_error_has(check: Check, words: str) -> None:
+def test_a_check_is_said_in_words_with_as_many_digits_as_its_error_has(check: Bound, words: str) -> None:
     assert str(check) == words
 
 
 def test_what_may_not_be_there_at_all_is_zero_as_far_as_it_is_not() -> None:
-    assert Check("x", 0.1, 0.0, low=0.05, there=0.3).probability == pytest.approx(0.3)
-    assert Check("x", 0.1, 0.0, high=0.05, there=0.3).probability == pytest.approx(0.7)
+    assert Bound("x", 0.1, 0.0, low=0.05, there=0.3).probability == pytest.approx(0.3)
+    assert Bound("x", 0.1, 0.0, high=0.05, there=0.3).probability == pytest.approx(0.7)
     assert verdict("F1-window", *window(sigma=0.2)) == "not resolvable"
     hardly = [at(t, t, 14.0, uvvis=uvvis(0.03, 0.05, **{"CdSe-437_probability": 0.02})) for t in range(310, 360, 10)]
     assert verdict("F1-window", *window()[:5], *hardly) == "shown"
 
 
 def test_one_check_beyond_doubt_refuses_and_many_are_given_more_doubt() -> None:
-    against = Check("x", -2.0, 1.0, low=0.0)  # probability 0.023
-    holds = Check("x", 5.0, 1.0, low=0.0)
+    against = Bound("x", -2.0, 1.0, low=0.0)  # probability 0.023
+    holds = Bound("x", 5.0, 1.0, low=0.0)
     assert judge([against]) == "not shown"
     assert judge([against, *[holds] * 9]) == "not resolvable"
     assert judge([holds] * 10) == "shown"
@@ -150,7 +153,7 @@ def test_an_open_check_says_what_it_would_take() -> None:
     assert "not measured" in str(missing)
 
 
-def row(nucleation: int, ratio: float) -> list[Record]:
+def row(nucleation: int, ratio: float) -> list[AnalysedRun]:
     return [
         at(nucleation, nucleation - step, 14.0, uvvis=uvvis(ratio if step == 50 else 0.0)) for step in range(0, 100, 10)
     ]
@@ -164,7 +167,7 @@ def test_a_row_is_judged_by_its_best_condition() -> None:
     assert verdict("F1-rows", *rows[:-1]) == "not resolvable"
 
 
-def growing(start_nm: float = 437.5, step: float = 0.01, nc_step: float = 4.0) -> list[Record]:
+def growing(start_nm: float = 437.5, step: float = 0.01, nc_step: float = 4.0) -> list[AnalysedRun]:
     return [
         at(n, n - 90 + 10 * k, 14.0, uvvis=uvvis(
             0.12 if k > 6 else 0.0,
@@ -189,7 +192,7 @@ def test_437_that_accumulates_nowhere_is_not_static() -> None:
     assert verdict("F1-static", *bare) == "not shown"
 
 
-def short(probability: float, height: float, sigma: float, other: float = 1.0) -> list[Record]:
+def short(probability: float, height: float, sigma: float, other: float = 1.0) -> list[AnalysedRun]:
     told = {"CdSe-437_probability": probability, "CdSe-437_height": height, "CdSe-437_height_sigma": sigma}
     told |= {"CdSe-403_probability": other, "CdSe-403_height": 0.01}
     return [at(t, t, 4.5, uvvis=uvvis(**told)) for t in (260, 280, 350)]
@@ -204,7 +207,7 @@ def test_what_is_not_detected_contradicts_only_below_what_a_figure_shows() -> No
     assert "3 σ limit 0.0050 absorbance" in str(found.decisive[0])
 
 
-def densities(areas: list[float], sigma: float) -> list[Record]:
+def densities(areas: list[float], sigma: float) -> list[AnalysedRun]:
     return [
         at(t, t, s, uvvis=uvvis(integrated_absorbance_nm=area, integrated_absorbance_nm_sigma=sigma))
         for t in (260, 280, 350)
@@ -228,7 +231,7 @@ def test_coexistence_and_disappearance() -> None:
 
 
 def test_places_of_the_nanocrystals() -> None:
-    def shifted(first: float, second: float, sigma: float = 0.5) -> list[Record]:
+    def shifted(first: float, second: float, sigma: float = 0.5) -> list[AnalysedRun]:
         return [
             at(280, 280, s, uvvis=uvvis(nc_wavelength_nm=nm, nc_wavelength_nm_sigma=sigma))
             for s, nm in ((4.5, first), (14.0, second))
@@ -244,7 +247,7 @@ def test_places_of_the_nanocrystals() -> None:
     assert verdict("K-slow", slow[0], at(260, 260, 14.0, uvvis=uvvis(0.07))) == "not shown"
 
 
-def radii(by_temperature: dict[int, float], sigma: float = 0.005) -> list[Record]:
+def radii(by_temperature: dict[int, float], sigma: float = 0.005) -> list[AnalysedRun]:
     ends = {"low": -2 * sigma, "high": 2 * sigma}
     return [
         at(t, 230, 1.5, saxs={"mean_radius_nm": r, **{f"mean_radius_nm_{end}": r + by for end, by in ends.items()}})
@@ -275,12 +278,12 @@ def curve(peak: float, hump: float = 0.0, noise: float = 0.002) -> dict[str, np.
     return found
 
 
-def precursor(liquid: str, celsius: float, peak: float, hump: float = 0.0, noise: float = 0.002) -> Record:
+def precursor(liquid: str, celsius: float, peak: float, hump: float = 0.0, noise: float = 0.002) -> AnalysedRun:
     results = {"lamellae": curve(peak, hump, noise)}
-    return Record(f"{liquid}-{celsius:g}", "mesophase_scan", 0.0, liquid=liquid, cell_c=celsius, results=results)
+    return AnalysedRun(f"{liquid}-{celsius:g}", "mesophase_scan", 0.0, liquid=liquid, cell_c=celsius, results=results)
 
 
-def mixture(cold: float, warm: float, hot: float, noise: float = 0.002) -> list[Record]:
+def mixture(cold: float, warm: float, hot: float, noise: float = 0.002) -> list[AnalysedRun]:
     heights = ((25.0, cold), (50.0, warm), (100.0, hot))
     return [precursor("Mixture", t, height, noise=noise) for t, height in heights]
 
@@ -302,7 +305,7 @@ def test_lamellae_melt_and_are_of_cadmium() -> None:
     assert verdict("F3-origin", precursor("Cd only", 25.0, 2.0), se) in ("not shown", "not resolvable")
 
 
-def fractions(missing: str = "", place: float = 403.0) -> list[Record]:
+def fractions(missing: str = "", place: float = 403.0) -> list[AnalysedRun]:
     found = []
     for name, family in (("F4", "CdSe-403"), ("F3", "CdSe-437"), ("F2", "CdSe-465"), ("F1", "NC")):
         numbers = uvvis(nc_height=0.3 if family == "NC" else 0.0)
@@ -311,7 +314,7 @@ def fractions(missing: str = "", place: float = 403.0) -> list[Record]:
             if family != missing:
                 numbers |= {f"{family}_probability": 1.0, f"{family}_height": 0.1}
         found.append(
-            Record(
+            AnalysedRun(
                 name, "fractions", 0.0, fraction=name, results={"uvvis": numbers | {"CdSe-403_wavelength_nm": place}}
             )
         )
@@ -319,7 +322,7 @@ def fractions(missing: str = "", place: float = 403.0) -> list[Record]:
 
 
 def test_a_band_within_its_own_error_is_not_detected() -> None:
-    def short(sigma: float) -> list[Record]:
+    def short(sigma: float) -> list[AnalysedRun]:
         bands = {
             f"{family}_{key}": value
             for family in ("CdSe-437", "CdSe-465")
@@ -341,7 +344,7 @@ def test_fractions_show_a_family_each() -> None:
 
 
 def test_saxs_sizes_of_a_family_need_a_stream_that_is_mostly_it() -> None:
-    def stream(family: str, share: float, radius: float) -> Record:
+    def stream(family: str, share: float, radius: float) -> AnalysedRun:
         x_ray = {"mean_radius_nm": radius, "mean_radius_nm_low": radius - 0.004, "mean_radius_nm_high": radius + 0.004}
         joint = {f"{family}_joint_fraction": share, f"{family}_joint_fraction_sigma": 0.02}
         return replace(at(230, 230, 1.0 + radius, saxs=x_ray, joint=joint), uid=family)

@@ -13,12 +13,12 @@ import pytest
 
 from msc_plans.cli import main
 from msc_plans.condition import Condition
-from msc_plans.paper.claims.claims import CLAIMS, Record, Records
+from msc_plans.paper.claims.claims import CLAIMS, AnalysedRun, Records
 from msc_plans.paper.experiments import ADAPTIVE, FIGURES, Needs, chosen, needs_of, plans_for
 from msc_plans.paper.records import archive_of, dumps, in_journals, latest_in_journals
 from msc_plans.paper.report import NOT_CARRIED, results_of, write_report
 from msc_plans.storage.journal import Journal
-from msc_plans.views.report import Report
+from msc_plans.views.report import HtmlReport
 from tests.unit.paper.test_claims import at, fractions, mixture, radii, uvvis, window
 
 
@@ -260,7 +260,7 @@ def test_the_report_needs_nothing_beside_it(tmp_path) -> None:
 
 
 def test_words_are_escaped(tmp_path) -> None:
-    report = Report("a < b")
+    report = HtmlReport("a < b")
     report.table(("<i>",), [(["<b>", "x"],)])
     report.write(tmp_path / "x.html")
     page = (tmp_path / "x.html").read_text()
@@ -296,7 +296,7 @@ def test_steps_and_sizes_have_figures() -> None:
     told = {"radius_nm": [0.8, 0.9], "volume_weighted": [1.0, 2.0], "verdict": "quantized"}
     told |= {key: [0.5, 1.0, 2.0] for key in ("q_inv_nm", "intensity", "intensity_sigma")}
     made = [
-        Record(one.uid, one.purpose, 0.0, one.condition, results={"saxs": {**one.results["saxs"], **told}})
+        AnalysedRun(one.uid, one.purpose, 0.0, one.condition, results={"saxs": {**one.results["saxs"], **told}})
         for one in radii({190: 0.87, 200: math.nan})
     ]
     assert paper_figure("F2", Records(made)) is not None

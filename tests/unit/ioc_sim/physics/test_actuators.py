@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from ioc_sim.physics.flow import pressure_bar
-from ioc_sim.physics.oven import Oven
-from ioc_sim.physics.pump import SyringePump
+from ioc_sim.physics.oven import SimulatedOven
+from ioc_sim.physics.pump import SimulatedPump
 from ioc_sim.physics.scenario_file import load_scenario
 
 SCENARIO = load_scenario("palencia2020")
 
 
-def oven() -> Oven:
-    return Oven(SCENARIO.oven, 25.0, np.random.default_rng(0))
+def oven() -> SimulatedOven:
+    return SimulatedOven(SCENARIO.oven, 25.0, np.random.default_rng(0))
 
 
-def run(oven: Oven, seconds: float, flow_w_c: float = 0.0) -> np.ndarray:
+def run(oven: SimulatedOven, seconds: float, flow_w_c: float = 0.0) -> np.ndarray:
     out = []
     for _ in range(int(seconds / 0.5)):
         oven.advance(0.5, flow_w_c)
@@ -78,8 +78,8 @@ def test_reading_is_noisy_about_the_temperature():
     assert np.std(errors) == pytest.approx(SCENARIO.oven.noise_c, rel=0.1)
 
 
-def pump(**changes) -> SyringePump:
-    return SyringePump(SCENARIO.pump.model_copy(update=changes))
+def pump(**changes) -> SimulatedPump:
+    return SimulatedPump(SCENARIO.pump.model_copy(update=changes))
 
 
 def test_pump_keeps_account_of_volume():

@@ -6,7 +6,7 @@ import pytest
 from ioc_sim.physics import rtd
 from ioc_sim.physics.balance import MOMENTS, Path, constants_at, derivative, jacobian
 from ioc_sim.physics.cohorts import close, deposit
-from ioc_sim.physics.network import Network, WallPath
+from ioc_sim.physics.network import ScenarioChemistry, WallPath
 from ioc_sim.physics.scenario import Chemistry
 from ioc_sim.physics.scenario_file import load_scenario
 
@@ -16,11 +16,11 @@ LAG_S = 0.36 / np.log(10)
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(load_scenario("palencia2020").chemistry, GRID)
+def network() -> ScenarioChemistry:
+    return ScenarioChemistry(load_scenario("palencia2020").chemistry, GRID)
 
 
-def run(network: Network, nucleation_c, growth_c, coil_s, times_s, precursor=1.0, chamber_s=0.5, **more):
+def run(network: ScenarioChemistry, nucleation_c, growth_c, coil_s, times_s, precursor=1.0, chamber_s=0.5, **more):
     chamber = WallPath(nucleation_c, nucleation_c, 25.0, chamber_s, LAG_S)
     coil = WallPath(growth_c, growth_c, chamber.at(chamber_s), coil_s, LAG_S)
     return network.run(precursor, chamber, coil, times_s, **more)
@@ -39,7 +39,7 @@ def test_units_are_conserved_everywhere(network, nucleation_c, growth_c, coil_s)
 
 def test_a_sudden_cooling_is_not_stepped_over():
     """A cluster that lives 0.1 µs at 360 °C and for ever at 20 °C, in steps that have grown to seconds."""
-    network = Network(load_scenario("shifted").chemistry, GRID)
+    network = ScenarioChemistry(load_scenario("shifted").chemistry, GRID)
     for coil_s in (1.0, 300.0):
         species, sizes = run(network, 360.0, 20.0, coil_s, THETA * coil_s, 1e-6, 50.0)
         assert species @ network.units + sizes @ GRID == pytest.approx(1e-6, rel=1e-8)
@@ -126,7 +126,7 @@ def test_seeds_below_the_critical_size_dissolve():
     """Births into a mixture poor in monomer come to nothing: a stream of ever new ones, all of them small."""
     chemistry = load_scenario("palencia2020").chemistry.model_dump()
     chemistry["nanocrystals"] |= {"log10_solubility0": -2.0, "log10_growth0": 4.0}
-    network = Network(Chemistry.model_validate(chemistry), GRID)
+    network = ScenarioChemistry(Chemistry.model_validate(chemistry), GRID)
     species, sizes = run(network, 280.0, 280.0, 14.0, [5.0, 14.0])
     assert sizes.sum() > 0
     assert np.all(sizes[:, GRID > 95.0] == 0)
@@ -189,7 +189,7 @@ def test_bad_input_is_refused(network):
         with pytest.raises(ValueError, match="must not be negative"):
             run(network, 280.0, 280.0, 10.0, times, precursor)
     with pytest.raises(ValueError, match="increasing sizes"):
-        Network(load_scenario("palencia2020").chemistry, [100.0, 50.0])
+        ScenarioChemistry(load_scenario("palencia2020").chemistry, [100.0, 50.0])
 
 
 def test_what_cannot_be_integrated_says_where(network, monkeypatch):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ioc_sim.interlock import Interlock
+from ioc_sim.interlock import InterlockLogic
 from ioc_sim.physics.faults import KINDS, Faults, check_fault
 from ioc_sim.physics.scenario import Fault, Scenario
 from ioc_sim.physics.scenario_file import load_scenario
@@ -16,13 +16,13 @@ from tests.unit.ioc_sim.twins import start_heating, start_mixture
 FAST = load_scenario("fast")
 
 
-def running(scenario: Scenario = FAST) -> tuple[Twin, Interlock]:
+def running(scenario: Scenario = FAST) -> tuple[Twin, InterlockLogic]:
     """A twin with mixture flowing and both ovens at 150 °C, and its interlock."""
     twin = Twin(scenario, seed=1)
     start_mixture(twin, 54.0)
     start_heating(twin, 150.0)
     twin.advance(120.0)
-    return twin, Interlock(twin)
+    return twin, InterlockLogic(twin)
 
 
 def test_there_is_a_record_for_every_fault_and_all_start_healthy():
@@ -141,7 +141,7 @@ def test_a_hazard_after_a_lapsed_heartbeat_still_switches_the_heaters_off():
     interlock.watch()
     assert interlock.message.startswith("no heartbeat for 5 s; then Nucleation oven gives no reading")
     assert not any(oven.heater_enabled for oven in twin.ovens.values())
-    again = Interlock(Twin(FAST))
+    again = InterlockLogic(Twin(FAST))
     again.restore(interlock.state())
     assert again.message == interlock.message
 
