@@ -27,7 +27,7 @@ from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.matter import Matter, matter_of
 from ioc_sim.physics.scenario import Scenario
 from ioc_sim.physics.scenario_file import load_scenario
-from ioc_sim.physics.sizing import diameter_nm
+from ioc_sim.physics.sizing import CDSE
 
 __all__ = ["CLAIMS", "check", "main"]
 
@@ -206,7 +206,7 @@ def k_shift(twin: NoiseFreeTwin) -> ClaimCheck:
 
 def k_final(twin: NoiseFreeTwin) -> ClaimCheck:
     nm = twin.both(350, 7.6)["nc_wavelength_nm"]
-    size = float(diameter_nm(nm))
+    size = float(CDSE.diameter_nm(nm))
     good = abs(nm - 572) <= 6 and abs(size - 3.6) <= 0.15
     return ClaimCheck("K-final", "350 °C, 7.6 s: 572 ± 6 nm, 3.6 ± 0.15 nm", f"{nm:.1f} nm, {size:.2f} nm", good)
 
@@ -298,12 +298,14 @@ def f4_sizes(twin: NoiseFreeTwin) -> ClaimCheck:
         if height > SEEN_AU and height / total > best.get("NC", (0.0, 0.0, ""))[0]:
             best["NC"] = (height / total, nm, name)
     found = ", ".join(
-        f"{f}: {nm:.1f} nm, {float(diameter_nm(nm)):.2f} nm in {name}" for f, (_, nm, name) in best.items()
+        f"{f}: {nm:.1f} nm, {float(CDSE.diameter_nm(nm)):.2f} nm in {name}" for f, (_, nm, name) in best.items()
     )
     good = {"CdSe-403", "CdSe-437", "CdSe-465", "NC"} <= set(best)
     for family in FAMILIES.keys() & best.keys():
         nm = best[family][1]
-        good &= abs(nm - FAMILIES[family]) <= 3 and abs(diameter_nm(nm) - diameter_nm(FAMILIES[family])) <= 0.05
+        good &= (
+            abs(nm - FAMILIES[family]) <= 3 and abs(CDSE.diameter_nm(nm) - CDSE.diameter_nm(FAMILIES[family])) <= 0.05
+        )
     return ClaimCheck(
         "F4-sizes", "403, 437, 465 and NCs each in a fraction, ± 3 nm; diameters ± 0.05 nm", found, bool(good)
     )
@@ -315,7 +317,7 @@ def x_agree(twin: NoiseFreeTwin) -> ClaimCheck:
     for family, expected in (("CdSe-403", (1.74, 1.58)), ("CdSe-437", (1.88, 1.85)), ("CdSe-465", (2.04, 2.06))):
         alone = replace(twin.matter.solvent, species=twin.matter.solvent.species | {family: 1e-5})
         x_ray = 2 * mean_radius_nm(twin, alone, 25.0)
-        optical = float(diameter_nm(twin.scenario.spectra.clusters[family].wavelength_nm))
+        optical = float(CDSE.diameter_nm(twin.scenario.spectra.clusters[family].wavelength_nm))
         rows.append(f"{family}: {x_ray:.2f} and {optical:.2f} nm")
         good &= abs(x_ray - expected[0]) <= 0.03 and abs(optical - expected[1]) <= 0.03 and family in saxs
     return ClaimCheck("X-agree", "SAXS 1.74, 1.88, 2.04 nm beside UV-vis 1.58, 1.85, 2.06 nm", "; ".join(rows), good)

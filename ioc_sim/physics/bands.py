@@ -4,18 +4,18 @@ Each particle absorbs, over photon energy E = 1239.84/λ (eV, nm),
 
     ε(E) = ε₁ [B₁(E) + h₂ B₂(E - Δ)] + ε_c n x^1.3,    x = 0.08 ln(1 + e^((E - E₁ - δ)/0.08)) / 1 eV
 
-scaled so that ε(E₁) = ε₁ = 5857 D^2.65 (Yu 2003), n CdSe units in the particle. The continuum is extinction
-per CdSe unit, ε_c one eV above its onset; ε_c = 1930 L/mol/cm is C_abs(350 nm) = 5.501e5 a³ cm⁻¹
-(Leatherdale et al., J. Phys. Chem. B 2002, 106, 7619) at 0.0562 nm³ a unit.
+scaled so that ε(E₁) = ε₁ by the scenario's extinction (CdSe: 5857 D^2.65, Yu 2003), n formula units in the
+particle. The continuum is extinction per formula unit, ε_c one eV above its onset; ε_c = 1930 L/mol/cm is CdSe's
+C_abs(350 nm) = 5.501e5 a³ cm⁻¹ (Leatherdale et al., J. Phys. Chem. B 2002, 106, 7619) at 0.0562 nm³ a unit.
 
 cluster        B₁ a split Gaussian in E, wider on the blue side; FWHM from the scenario; E₁ fixed
-nanocrystal    B₁ a Gaussian, homogeneous width and size dispersion in quadrature; E₁(D) from Yu's curve
+nanocrystal    B₁ a Gaussian, homogeneous width and size dispersion in quadrature; E₁(D) from the sizing curve
 second         the same, Δ bluer and wider: the spacing of the first states in small dots (Norris and
                Bawendi, Phys. Rev. B 1996, 53, 16338)
 precursor      ε_310 exp(-(λ - 310 nm)/decay) per Cd; scatter: ε_400 (400/λ)^4 per CdSe unit in particles
 
-Limits: ε₁ for clusters is an extrapolation of Yu's fit; widths do not change with temperature (the optical
-cell is at 25 °C).
+Limits: ε₁ for clusters is an extrapolation of the fit to nanocrystals; widths do not change with temperature (the
+optical cell is at 25 °C).
 """
 
 import numpy as np
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ioc_sim.physics.composition import Composition
 from ioc_sim.physics.scenario import Scenario
-from ioc_sim.physics.sizing import diameter_nm, extinction_l_mol_cm, first_maximum_nm
 
 __all__ = ["Absorption"]
 
@@ -57,7 +56,7 @@ class Absorption:
 
     def __init__(self, scenario: Scenario, wavelength_nm: Array, grid_units: Array, grid_nm: Array) -> None:
         s, chemistry = scenario.spectra, scenario.chemistry
-        self._spectra = s
+        self._spectra, self._sizing = s, scenario.sizing
         self._energy = _EV_NM / wavelength_nm
         self.wavelength_nm = wavelength_nm
         self.peak_nm = {name: band.wavelength_nm for name, band in s.clusters.items()}
@@ -78,14 +77,14 @@ class Absorption:
         fwhm = centre * band.fwhm_nm / band.wavelength_nm
         red = fwhm / np.sqrt(2 * np.log(2)) / (1.0 + self._spectra.blue_to_red_width)
         blue = red * self._spectra.blue_to_red_width
-        peak = float(extinction_l_mol_cm(diameter_nm(band.wavelength_nm)))
+        peak = float(self._sizing.extinction(self._sizing.diameter_nm(band.wavelength_nm)))
         return self._particle(centre, red, blue, peak, units, _CLUSTER_OFFSET_EV)[0]
 
     def _nanocrystal(self, units: float, diameter: float, dispersion: float) -> tuple[Array, Array]:
-        centre = _EV_NM / float(first_maximum_nm(diameter))
-        ends = _EV_NM / first_maximum_nm(diameter * np.array([1 + dispersion, 1 - dispersion]))
+        centre = _EV_NM / float(self._sizing.first_maximum_nm(diameter))
+        ends = _EV_NM / self._sizing.first_maximum_nm(diameter * np.array([1 + dispersion, 1 - dispersion]))
         sigma = float(np.hypot(self._spectra.nc_fwhm_ev / 2.3548, (ends[1] - ends[0]) / 2))
-        peak = float(extinction_l_mol_cm(diameter))
+        peak = float(self._sizing.extinction(diameter))
         return self._particle(centre, sigma, sigma, peak, units, _NC_OFFSET_EV)
 
     def _particle(
@@ -135,7 +134,7 @@ class Absorption:
     def full_height(self, cd_mol_l: float) -> float:
         """First-maximum height with all Cd in 2.7 nm nanocrystals; *accumulated* has 2 % of it as floor."""
         row = int(np.argmin(np.abs(self.grid_nm - 2.7)))
-        per_unit = float(extinction_l_mol_cm(self.grid_nm[row])) / float(self.grid_units[row])
+        per_unit = float(self._sizing.extinction(self.grid_nm[row])) / float(self.grid_units[row])
         return cd_mol_l * self._path_cm * per_unit
 
 

@@ -2,7 +2,7 @@
 
 share(D) = yield × exp(-½ ((D - D_f)/w_f)²): of every particle's amount, by its diameter D; D_f and w_f of the fraction
 
-Clusters have the diameter that Yu's curve gives their absorption maximum (:mod:`~ioc_sim.physics.sizing`),
+Clusters have the diameter that the sizing curve gives their absorption maximum (:mod:`~ioc_sim.physics.sizing`),
 nanocrystals that of the composition's grid. Precipitation and washing leave precursor, monomer and everything
 dissolved behind; the fraction without a diameter (the initial sample) keeps them. Units: nm, mol/L.
 
@@ -16,16 +16,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ioc_sim.physics.composition import Composition
-from ioc_sim.physics.scenario import Fraction, Spectra
+from ioc_sim.physics.scenario import Fraction, Scenario
 from ioc_sim.physics.shares import share
-from ioc_sim.physics.sizing import diameter_nm
 
 __all__ = ["cluster_diameters_nm", "split"]
 
 
-def cluster_diameters_nm(spectra: Spectra) -> dict[str, float]:
-    """Diameter of each cluster family by Yu's curve."""
-    return {name: float(diameter_nm(band.wavelength_nm)) for name, band in spectra.clusters.items()}
+def cluster_diameters_nm(scenario: Scenario) -> dict[str, float]:
+    """Return the diameter of each cluster family by the material's sizing curve."""
+    sizing = scenario.sizing
+    return {name: float(sizing.diameter_nm(band.wavelength_nm)) for name, band in scenario.spectra.clusters.items()}
 
 
 def split(composition: Composition, fraction: Fraction, cluster_nm: Mapping[str, float]) -> Composition:

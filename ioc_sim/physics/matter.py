@@ -64,7 +64,7 @@ class Matter:
             whole = self.steady(
                 self.scenario.plumbing, loop.nucleation_temperature, loop.growth_temperature, loop.residence_time
             )
-            diameters = cluster_diameters_nm(self.scenario.spectra)
+            diameters = cluster_diameters_nm(self.scenario)
             self._fractions[name] = split(whole, loop.fractions[name], diameters)
         return self._fractions[name]
 

@@ -4,12 +4,14 @@ A scenario holds every number the twin uses, each with its unit in its name; :mo
 Its values are the truth: the twin and scoring read them, no record serves them.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ioc_sim.physics.faults import check_fault
 from ioc_sim.physics.shares import check_shares
+from ioc_sim.physics.sizing import CDSE, Sizing
 
 __all__ = [
     "FRACTIONS",
@@ -22,6 +24,7 @@ __all__ = [
     "FrameModel",
     "Gate",
     "Lamp",
+    "Material",
     "Mesophase",
     "NanocrystalGrowth",
     "OvenParameters",
@@ -132,7 +135,7 @@ class NanocrystalGrowth(_Table):
 
 
 class Chemistry(_Table):
-    """Species (CdSe units in each) and steps."""
+    """Species (formula units in each, such as CdSe) and steps."""
 
     reference_temperature_c: float
     unit_volume_nm3: float = Field(gt=0)
@@ -152,6 +155,8 @@ class Chemistry(_Table):
         if missing:
             raise ValueError(f"species lacks {', '.join(sorted(missing))}")
         for name, step in self.steps.items():
+            if step.off:
+                continue
             unknown = ({*step.reactants, *step.products, *(step.orders or ())}) - set(units)
             if unknown:
                 raise ValueError(f"step {name} names unknown species {', '.join(sorted(unknown))}")
@@ -187,6 +192,30 @@ class Spectra(_Table):
     precursor_310_l_mol_cm: float = Field(ge=0)
     precursor_decay_nm: float = Field(gt=0)
     scatter_400_l_mol_cm: float = Field(ge=0)
+
+
+class Material(_Table):
+    """What clusters and nanocrystals are made of; see `Sizing`. A scenario without it is of CdSe."""
+
+    sizing_polynomial: tuple[float, ...] = Field(min_length=2)
+    sizing_range_nm: tuple[float, float]
+    extinction_l_mol_cm: float = Field(gt=0)
+    extinction_exponent: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _rises(self) -> "Material":
+        low, high = self.sizing_range_nm
+        if not 0 < low < high:
+            raise ValueError(f"sizing_range_nm must be (shortest, longest), not {self.sizing_range_nm}")
+        diameters = self.sizing.diameter_nm(np.linspace(low, high, 200))
+        if not (diameters[0] > 0 and (np.diff(diameters) > 0).all()):
+            raise ValueError(f"sizing_polynomial must be positive and rise from {low:g} to {high:g} nm")
+        return self
+
+    @property
+    def sizing(self) -> Sizing:
+        """The curve and the extinction."""
+        return Sizing(self.sizing_polynomial, self.sizing_range_nm, self.extinction_l_mol_cm, self.extinction_exponent)
 
 
 class Lamp(_Table):
@@ -384,8 +413,22 @@ class Scenario(_Table):
     beam: XrayBeam
     frame: FrameModel
     loop: SampleLoop
+    material: Material | None = None
     fouling: Fouling | None = None
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def sizing(self) -> Sizing:
+        """Sizing curve and extinction of the material."""
+        return CDSE if self.material is None else self.material.sizing
+
+    @model_serializer(mode="wrap")
+    def _without_default_material(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # what is written of a scenario of CdSe stays as it was: its text is a frozen checksum and a cache's key
+        found = dump(self)
+        if self.material is None:
+            found.pop("material", None)
+        return found
 
     @model_validator(mode="after")
     def _bands_have_species(self) -> "Scenario":

@@ -26,13 +26,13 @@ def product(scenario):
 
 
 def test_clusters_have_the_papers_diameters(scenario):
-    found = cluster_diameters_nm(scenario.spectra)
+    found = cluster_diameters_nm(scenario)
     papers = {"CdSe-382": 1.39, "CdSe-403": 1.58, "CdSe-437": 1.85, "CdSe-465": 2.06}
     assert found == pytest.approx(papers, abs=0.01)
 
 
 def test_the_initial_sample_is_the_whole_product(scenario, product):
-    whole = split(product, scenario.loop.fractions["Fi"], cluster_diameters_nm(scenario.spectra))
+    whole = split(product, scenario.loop.fractions["Fi"], cluster_diameters_nm(scenario))
     assert whole.species == product.species
     np.testing.assert_array_equal(whole.sizes, product.sizes)
     assert (whole.cd_excess, whole.se_excess) == (product.cd_excess, product.se_excess)
@@ -42,7 +42,7 @@ def test_the_initial_sample_is_the_whole_product(scenario, product):
     ("name", "richest"), [("F2", "CdSe-465"), ("F3", "CdSe-437"), ("F4", "CdSe-403"), ("F5", "CdSe-382")]
 )
 def test_each_fraction_is_rich_in_one_family_but_not_pure(scenario, product, name, richest):
-    part = split(product, scenario.loop.fractions[name], cluster_diameters_nm(scenario.spectra))
+    part = split(product, scenario.loop.fractions[name], cluster_diameters_nm(scenario))
     clusters = {family: part.species[family] for family in scenario.spectra.clusters}
     assert max(clusters, key=clusters.__getitem__) == richest
     assert clusters[richest] > 0.75 * product.species[richest]
@@ -50,7 +50,7 @@ def test_each_fraction_is_rich_in_one_family_but_not_pure(scenario, product, nam
 
 
 def test_the_first_fraction_is_the_nanocrystals(scenario, product):
-    part = split(product, scenario.loop.fractions["F1"], cluster_diameters_nm(scenario.spectra))
+    part = split(product, scenario.loop.fractions["F1"], cluster_diameters_nm(scenario))
     assert part.sizes.sum() > 0.5 * product.sizes.sum()
     mean = part.sizes @ part.grid_nm / part.sizes.sum()
     assert mean == pytest.approx(3.3, abs=0.05)
@@ -59,13 +59,13 @@ def test_the_first_fraction_is_the_nanocrystals(scenario, product):
 
 def test_washing_leaves_nothing_dissolved(scenario, product):
     for name in ("F1", "F2", "F3", "F4", "F5"):
-        part = split(product, scenario.loop.fractions[name], cluster_diameters_nm(scenario.spectra))
+        part = split(product, scenario.loop.fractions[name], cluster_diameters_nm(scenario))
         assert part.species["P"] == part.species["M"] == part.cd_excess == part.se_excess == 0.0
         assert part.cd_precursor == 0.0
 
 
 def test_no_size_is_handed_out_twice(scenario, product):
-    diameters = cluster_diameters_nm(scenario.spectra)
+    diameters = cluster_diameters_nm(scenario)
     parts = [split(product, scenario.loop.fractions[name], diameters) for name in ("F1", "F2", "F3", "F4", "F5")]
     assert (sum(part.sizes for part in parts) <= product.sizes).all()
     for family in diameters:
