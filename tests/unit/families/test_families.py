@@ -1,10 +1,14 @@
 """Sizing curve, extinction and aggregation number against the values of the papers."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
-from msc_plans.families import Family, built_in_families, load_families
+from ioc_sim.physics.scenario_file import load_scenario
+from msc_plans.families import BUILT_IN, Family, FamilyTable, built_in_families, load_families, parse_families
+from msc_plans.kinetics.observation import Observables
 
 CDSE = built_in_families()
 MATERIAL = CDSE.material
@@ -86,3 +90,78 @@ def test_a_bad_file_says_what_is_wrong(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ValueError, match=words):
         load_families(path)
+
+
+def blocks(page):
+    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+    return re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_table_of_the_page_is_one():
+    table = parse_families(blocks("howto/family.md")[0])
+    assert table.names == ("CdS-350", "CdS-373")
+    assert table.material.formula == "CdS"
+    assert table["CdS-350"].denominator == "CdS-373"
+    assert table["CdS-373"].source == "where it was published"
+    assert Observables(table).names[:2] == table.names
+
+
+def test_the_scenario_of_the_page_is_one(tmp_path):
+    (text,) = [one for one in blocks("scenarios.md") if "[material]" in one]
+    (tmp_path / "cds.toml").write_text(text)
+    scenario = load_scenario(tmp_path / "cds.toml")
+    assert float(scenario.sizing.diameter_nm(350.0)) == pytest.approx(2.07, abs=0.01)
+
+
+def test_the_built_in_table_is_that_of_the_paper():
+    assert CDSE.names == ("CdSe-382", "CdSe-403", "CdSe-437", "CdSe-465")
+    assert CDSE.campaign_family == "CdSe-437"
+    assert [family.denominator for family in CDSE] == ["CdSe-465"] * 3 + [""]
+    assert [family.radius_nm for family in CDSE] == [0.695, 0.87, 0.94, 1.02]
+    assert CDSE.window == (330.0, 750.0)
+    assert load_families(BUILT_IN) == CDSE
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("width = 3\n", r"unknown \['width'\]; the keys are \['family', 'material'"),
+        ("campaign_family = 'C'\n", "campaign_family 'C' is not a family of this table"),
+        ("window_nm = [360, 750]\n", r"window_nm \(360.0, 750.0\) leaves out A"),
+        ("window_nm = [750, 300]\n", "window_nm must be two positive numbers, the smaller first"),
+        ("material = 3\n", r"\[material\] must be a table, not 3"),
+        ("[material]\ncolour = 'red'\n", r"\[material\]: unknown \['colour'\]"),
+        ("[material]\nunit_volume_nm3 = -1\n", "material.unit_volume_nm3 must be a positive number, not -1"),
+        ("[material]\ncontrast_inv_cm2 = 0\n", "material.contrast_inv_cm2 must not be 0"),
+        ("[material.sizing]\npolynomial = [1]\n", r"\[material.sizing\]: unknown \[\], missing \['range_nm'"),
+        ("[material.extinction]\ncoefficient = 1\nexponent = 2\nsource = ''\n", "extinction needs a source"),
+        (
+            "[material.sizing]\npolynomial = [-1, 500]\nrange_nm = [300, 400]\nchecked_nm = [300, 400]\nsource = 'x'\n",
+            "sizing.polynomial must be positive and rise from 300 to 400 nm",
+        ),
+        (
+            "[material.sizing]\npolynomial = [1, 0]\nrange_nm = [300, 400]\nchecked_nm = [200, 400]\nsource = 'x'\n",
+            "sizing.checked_nm .* must lie within range_nm",
+        ),
+    ],
+)
+def test_what_else_a_table_says_is_checked(text, words):
+    rows = "[[family]]\nname = 'A'\nwavelength_nm = 350\ndiameter_nm = 2\n"
+    parse_families(rows)
+    with pytest.raises(ValueError, match=words):
+        parse_families(text + rows, "table")
+
+
+def test_a_denominator_must_be_another_family_of_the_table():
+    with pytest.raises(ValueError, match="A: denominator 'B' is not a family of this table"):
+        FamilyTable((Family("A", 350.0, 2.0, denominator="B"),))
+    with pytest.raises(ValueError, match="A: denominator must name another family, not 'A'"):
+        Family("A", 350.0, 2.0, denominator="A")
+
+
+def test_a_table_that_says_little_has_defaults_of_its_own():
+    table = parse_families("[[family]]\nname = 'A'\nwavelength_nm = 311\ndiameter_nm = 2\n")
+    assert (table.campaign_family, table.window, table.nanocrystals_from_nm) == ("A", (281.0, 750.0), 286.0)
+    assert math.isnan(table["A"].extinction_l_mol_cm)
+    with pytest.raises(ValueError, match="unknown family 'B'; families are A"):
+        table.index("B")
