@@ -77,7 +77,7 @@ class Step:
     Parameters
     ----------
     name : str
-        Its name, e.g. ``"403 to 437"``.
+        Its name, e.g. ``"nucleation"``.
     consumes, makes : mapping
         How many of each species an event takes and gives.
     rate : tuple of str
