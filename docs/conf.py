@@ -64,6 +64,7 @@ def generate(app: object) -> None:
         "commands.md": reference.commands(),
         "settings.md": reference.settings(),
         "records.md": reference.records(),
+        "patches.md": reference.patches(),
         "decisions.md": reference.decisions(HERE / "decisions"),
         **{f"api/{name}.md": text for name, text in reference.api_pages().items()},
     }

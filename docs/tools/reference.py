@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["api_pages", "commands", "decisions", "records", "settings"]
+__all__ = ["api_pages", "commands", "decisions", "patches", "records", "settings"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("msc_plans", "devices", "ioc_sim")
@@ -31,6 +31,31 @@ def commands() -> str:
                 for word, below in action.choices.items():
                     parts += ["", f"### msc {name} {word}", "", "```text", below.format_help().rstrip(), "```"]
     return "\n".join(parts) + "\n"
+
+
+def patches() -> str:
+    """Return a section for each patch of another package: versions, what it guards, its test, the fault upstream."""
+    from devices.core import caproto_patch
+
+    declared = [
+        importlib.import_module(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")).PATCH
+        for path in sorted((ROOT / "msc_plans").rglob("*.py"))
+        if "\nPATCH = Patch(" in path.read_text()
+    ]
+    rows = [(one.name, f"{one.package}{one.versions}", one.kind, one.test, one.fault) for one in declared]
+    rows.append(
+        (
+            "caproto: reconnect",
+            f"caproto{caproto_patch.VERSIONS}",
+            "correctness",
+            caproto_patch.TEST,
+            caproto_patch.FAULT,
+        )
+    )
+    parts = []
+    for name, package, kind, test, fault in sorted(rows):
+        parts += [f"## {name}", "", f"`{package}`; {kind}; tested by `{test}`.", "", fault, ""]
+    return "\n".join(parts)
 
 
 def settings() -> str:

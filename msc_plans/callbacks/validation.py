@@ -6,7 +6,23 @@ from typing import Any
 import event_model
 import jsonschema_rs
 
-__all__ = ["QuickValidator", "validate_quickly"]
+from msc_plans.patches import Patch, applies
+
+__all__ = ["PATCH", "QuickValidator", "validate_quickly"]
+
+PATCH = Patch(
+    name="event-model: validators",
+    package="event-model",
+    versions=">=1.22,<2",
+    targets=("event_model:schema_validators", "event_model:schemas"),
+    kind="speed",
+    test="tests/unit/callbacks/test_validation.py::test_descriptors_are_checked_by_compiled_code",
+    fault=(
+        "RunEngine validates every document with jsonschema in pure Python; a descriptor of some 40 data keys takes "
+        "25 ms on the RunEngine's thread. Validate with a compiled validator (jsonschema-rs) first, and ask "
+        "jsonschema only about what that refuses or does not know."
+    ),
+)
 
 
 class QuickValidator:
@@ -47,6 +63,8 @@ class QuickValidator:
 
 def validate_quickly() -> None:
     """Let `event_model`, and so RunEngine, check documents quickly in this process; idempotent."""
+    if not applies(PATCH):
+        return
     for name, thorough in event_model.schema_validators.items():
         if not isinstance(thorough, QuickValidator):
             event_model.schema_validators[name] = QuickValidator(event_model.schemas[name], thorough)

@@ -7,12 +7,13 @@ import socket
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from msc_plans.patches import Patch, PatchError, applies
 from msc_plans.processes import Child, ChildError, end_with_parent
 from msc_plans.queue.http_access import AccessError, people_of, prepare_keys, write_database
 
-__all__ = ["HttpServer", "HttpServerError", "close_open_doors", "read_config", "serve"]
+__all__ = ["PATCH", "HttpServer", "HttpServerError", "close_open_doors", "read_config", "serve"]
 
 _HOST = "127.0.0.1"
 _ANSWERS_WITHIN_S = 60.0
@@ -24,6 +25,26 @@ _CLOSED = {
 }
 # What is answered without a key, or falls over: the scope that is asked for.
 _GUARDED = {"/api/plans/existing": "read:resources", "/whoami": "read:status"}
+
+
+PATCH = Patch(
+    name="bluesky-httpserver: open doors",
+    package="bluesky-httpserver",
+    versions=">=0.0.14,<0.1",
+    targets=(
+        "bluesky_httpserver.authentication:base_authentication_router.routes",
+        "bluesky_httpserver.authentication:get_current_principal",
+        "bluesky_httpserver.routers.core_api:router.routes",
+    ),
+    kind="security",
+    test="tests/system/test_http.py::test_a_spreadsheet_is_not_evaluated",
+    fault=(
+        "/api/queue/upload/spreadsheet evaluates the cells of an uploaded spreadsheet with eval, so that whoever may "
+        "edit the queue runs code as the server's user; /api/plans/existing answers without any key; /whoami and "
+        "/session/revoke raise for API keys without a session; the server's own start writes the key that signs its "
+        "tokens to the log. Parse cells with ast.literal_eval, and require a scope on every route."
+    ),
+)
 
 
 class HttpServerError(ChildError):
@@ -120,6 +141,14 @@ def close_open_doors() -> None:
     from bluesky_httpserver.routers.core_api import router
     from fastapi import Security
 
+    if not applies(PATCH):
+        return
+    found = {route.path for some in (router, base_authentication_router) for route in cast("Any", some.routes)}
+    if missing := {*_CLOSED, *_GUARDED} - found:
+        raise PatchError(
+            f"bluesky-httpserver has no route {', '.join(sorted(missing))}: it was renamed, or moved, and may be open "
+            f"under another name. Install bluesky-httpserver{PATCH.versions}, with which this was tested (0.0.14)"
+        )
     for some in (router, base_authentication_router):
         routes: Any = some.routes
         unguarded = [route for route in routes if route.path in _GUARDED]

@@ -13,9 +13,6 @@ from urllib.parse import urlsplit
 from msc_plans.storage.config import catalog_config, prepare_folder, read_api_key
 from msc_plans.storage.database import create_database, holds_store
 from msc_plans.storage.lock import Holder, StoreBusyError, StoreLock, read_holder
-from msc_plans.storage.tiled_patches.confined_files import confine_files
-from msc_plans.storage.tiled_patches.leftover_arrays import replace_leftovers
-from msc_plans.storage.tiled_patches.table_connections import share_tables
 
 if TYPE_CHECKING:
     from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
@@ -155,6 +152,8 @@ def _run_app(folder: Path, lock: StoreLock) -> "CatalogOfBlueskyRuns":
     from tiled.client.context import Context
     from tiled.server.app import build_app_from_config
 
+    from msc_plans.storage.tiled_patches import patch_tiled
+
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)  # it announces its version on stderr
     with warnings.catch_warnings():
         # That httpx will be httpx2 is for Tiled to act on.
@@ -163,9 +162,7 @@ def _run_app(folder: Path, lock: StoreLock) -> "CatalogOfBlueskyRuns":
     try:
         lock.note(Holder(os.getpid()))
         create_database(folder)
-        confine_files()
-        share_tables()
-        replace_leftovers()
+        patch_tiled()
         context = Context.from_app(build_app_from_config(catalog_config(folder, read_api_key(folder))))
     except BaseException:
         lock.release()

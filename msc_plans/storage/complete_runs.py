@@ -7,9 +7,28 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from msc_plans.patches import Patch, applies
 from msc_plans.storage.search import runs_by_uid
 
-__all__ = ["make_room", "tiled_writer"]
+__all__ = ["PATCH", "make_room", "tiled_writer"]
+
+PATCH = Patch(
+    name="bluesky-tiled-plugins: rows twice",
+    package="bluesky-tiled-plugins",
+    versions=">=2.0.12,<3",
+    targets=(
+        "bluesky_tiled_plugins:TiledWriter._factory",
+        "bluesky_tiled_plugins.writing.tiled_writer:RunNormalizer",
+        "bluesky_tiled_plugins.writing.tiled_writer:_RunWriter._append_with_retry",
+    ),
+    kind="correctness",
+    test="tests/integration/test_whole.py::test_rows_that_a_dying_server_took_already_are_there_once",
+    fault=(
+        "_RunWriter._append_with_retry appends the same rows again when the first attempt fails. A server that dies "
+        "after committing the rows and before answering has them already, so that they are in the table twice. "
+        "Append with an expected row number that the server checks, or fail and let the caller write the run anew."
+    ),
+)
 
 _LOOK_AGAIN_S = 0.2
 
@@ -39,6 +58,9 @@ def _once_writer() -> Any:
     """TiledWriter that appends no row twice; made when it is needed, for Tiled takes a second to import."""
     from bluesky_tiled_plugins import TiledWriter
     from bluesky_tiled_plugins.writing.tiled_writer import RunNormalizer, _RunWriter
+
+    if not applies(PATCH):
+        return TiledWriter
 
     class OnceRunWriter(_RunWriter):
         def _append_with_retry(self, df_client: Any, table: Any, desc_name: str) -> None:

@@ -16,10 +16,6 @@ from msc_plans.storage.database import Database, create_database, read_ahead, re
 from msc_plans.storage.lock import Holder, StoreLock
 from msc_plans.storage.server import HOST, listen
 from msc_plans.storage.server_workers import keep_running
-from msc_plans.storage.tiled_patches.confined_files import confine_files
-from msc_plans.storage.tiled_patches.fastapi_dependants import remember_dependants
-from msc_plans.storage.tiled_patches.leftover_arrays import replace_leftovers
-from msc_plans.storage.tiled_patches.table_connections import share_tables
 
 _NICE = 10
 _CAN_NOT_START = 3
@@ -68,13 +64,11 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
     import uvicorn
     from tiled.server.app import build_app_from_config
 
-    from msc_plans.storage.tiled_patches.fair_server import FairServer
+    from msc_plans.storage.tiled_patches import patch_tiled, remember_dependants, server_class
 
     processes = read_database(folder).processes
     create_database(folder)
-    confine_files()
-    share_tables()
-    replace_leftovers()
+    patch_tiled()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def work() -> int:
@@ -93,7 +87,7 @@ def serve(folder: Path, listener: socket.socket, *, public: bool = False, parent
             # A client that kept its connection would keep its process, however idle the others are.
             headers=[("Connection", "close")] if processes > 1 else [],
         )
-        server = FairServer(config) if processes > 1 else uvicorn.Server(config)
+        server = server_class()(config) if processes > 1 else uvicorn.Server(config)
         server.run(sockets=[listener])
         return 0 if server.started else _CAN_NOT_START
 

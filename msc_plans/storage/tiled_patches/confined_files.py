@@ -4,14 +4,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["confine_files"]
+from msc_plans.patches import Patch, applies
+
+__all__ = ["PATCH", "confine_files"]
+
+PATCH = Patch(
+    name="tiled: files outside the store",
+    package="tiled",
+    versions=">=0.2.20,<0.3",
+    targets=("tiled.catalog.adapter:CatalogNodeAdapter._ensure_uri_within_readable_storage",),
+    kind="security",
+    test="tests/integration/test_doors.py::test_the_store_serves_no_file_from_outside_its_folder",
+    fault=(
+        "CatalogNodeAdapter._ensure_uri_within_readable_storage compares the text of an asset's URI with the "
+        "prefixes of readable_storage. A URI such as file://localhost/store/frames/../../etc/passwd, or one that "
+        "leads through a symbolic link inside the storage, passes, and the adapter reads the file. Resolve the path "
+        "(Path.resolve) before comparing, and compare path components rather than text."
+    ),
+)
 
 
 def confine_files() -> None:
     """Let Tiled, in this process, serve only files that lie within its storage after ``..`` and links; idempotent."""
     from tiled.catalog.adapter import CatalogNodeAdapter
 
-    CatalogNodeAdapter._ensure_uri_within_readable_storage = _ensure_inside
+    if applies(PATCH):
+        CatalogNodeAdapter._ensure_uri_within_readable_storage = _ensure_inside
 
 
 def _ensure_inside(self: Any, data_uri: str) -> None:

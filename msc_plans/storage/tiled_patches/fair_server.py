@@ -7,7 +7,28 @@ from typing import Any
 
 import uvicorn
 
-__all__ = ["FairServer"]
+from msc_plans.patches import Patch, applies
+
+__all__ = ["PATCH", "FairServer", "server_class"]
+
+PATCH = Patch(
+    name="uvicorn: idle processes",
+    package="uvicorn",
+    versions=">=0.30,<1",
+    targets=(
+        "uvicorn:Server.startup", "uvicorn:Server.shutdown", "uvicorn.server:ServerState",
+        "uvicorn:Config.load", "uvicorn.lifespan.on:LifespanOn",
+    ),
+    kind="speed",
+    test="tests/unit/storage/tiled_patches/test_fair_server.py::"
+    "test_while_one_works_the_other_takes_what_comes_and_nobody_waits_when_both_do",
+    fault=(
+        "Several processes that accept on one listening socket take connections in whatever order their event loops "
+        "wake up. A process that is already serving a request wakes up often and takes the next one as well, while "
+        "another process is idle: two clients met at the same one of two processes for 28 % of their time. A busy "
+        "process should leave a new connection to the others for a moment."
+),
+)  # fmt: skip
 
 _COURTESY_S = 0.002
 _FULL_S = 0.1
@@ -53,6 +74,11 @@ class FairServer(uvicorn.Server):
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self.config.http_protocol_class
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def server_class() -> type[uvicorn.Server]:
+    """Return the class of a server that shares its socket with other processes: `FairServer` where uvicorn fits it."""
+    return FairServer if applies(PATCH) else uvicorn.Server
 
 
 async def _readable(loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:

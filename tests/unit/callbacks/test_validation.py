@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, compose_run, schema_validators, schemas
 
-from msc_plans.callbacks.validation import QuickValidator
+from msc_plans.callbacks.validation import QuickValidator, validate_quickly
 
 KEY = {"source": "x", "dtype": "number", "shape": [], "units": "degC"}
 
@@ -41,3 +41,18 @@ def test_it_decides_as_the_original_does_and_in_its_words(document, valid):
             validator.validate(document)
         said.append(caught.value.message)
     assert said[0] == said[1]
+
+
+def test_descriptors_are_checked_by_compiled_code(monkeypatch):
+    for name, validator in schema_validators.items():
+        monkeypatch.setitem(schema_validators, name, getattr(validator, "_thorough", validator))
+    thorough = schema_validators[DocumentNames.descriptor]
+    asked = []
+    monkeypatch.setattr(type(thorough), "validate", lambda self, document: asked.append(document))
+    validate_quickly()
+    validate_quickly()
+    run = compose_run()
+    run.compose_descriptor(name="primary", data_keys={"a": dict(KEY)}, validate=True)
+    assert asked == []
+    schema_validators[DocumentNames.descriptor].validate({"uid": 1})
+    assert asked == [{"uid": 1}], "what compiled code refuses the original decides"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import uvicorn
 
-from msc_plans.storage.tiled_patches import fair_server as accept
+from msc_plans.storage.tiled_patches import fair_server
 from tests.conftest import wait_until
 
 
@@ -31,11 +31,13 @@ class Slow:
 def pair(monkeypatch):
     """The URI of two servers, and their apps."""
     # longer than a busy machine takes to wake the other one
-    monkeypatch.setattr(accept, "_COURTESY_S", 0.5)
+    monkeypatch.setattr(fair_server, "_COURTESY_S", 0.5)
     apps = [Slow("one"), Slow("other")]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         servers = [
-            accept.FairServer(uvicorn.Config(app, lifespan="off", log_config=None, headers=[("Connection", "close")]))
+            fair_server.server_class()(
+                uvicorn.Config(app, lifespan="off", log_config=None, headers=[("Connection", "close")])
+            )
             for app in apps
         ]
         threads = [
