@@ -1,11 +1,17 @@
 """What a site sets once: prefix, store, volumes, limits, optics. Environment over file over defaults."""
 
+import os
+import re
 import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,9 +35,16 @@ __all__ = [
 ]
 
 SETTINGS_FILE = Path("msc.toml")
+_PREFIX = "MSC_"
 
 
-class GeometrySettings(BaseModel):
+class _Section(BaseModel):
+    """A table of ``msc.toml``: a key that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GeometrySettings(_Section):
     """Volumes, µL."""
 
     chamber_ul: float = Field(default=11.5, gt=0, description="mixing chamber in the nucleation oven")
@@ -42,14 +55,14 @@ class GeometrySettings(BaseModel):
     spread: float = Field(default=0.2, gt=0, lt=1, description="σ over mean of the residence times, by a tracer test")
 
 
-class OvenSettings(BaseModel):
+class OvenSettings(_Section):
     """How fast the ovens go: what plans reckon with."""
 
     heating_k_min: float = Field(default=60.0, gt=0, description="fastest heating of either oven")
     cooling_s: float = Field(default=280.0, gt=0, description="time constant of cooling by air")
 
 
-class LimitSettings(BaseModel):
+class LimitSettings(_Section):
     """What may be asked of the reactor: °C, µL/min."""
 
     nucleation_temperature: tuple[float, float] = Field(default=(20.0, 350.0), description="lowest and highest, °C")
@@ -59,7 +72,7 @@ class LimitSettings(BaseModel):
     )
 
 
-class OpticsSettings(BaseModel):
+class OpticsSettings(_Section):
     """The optical cell and what flows through it."""
 
     path_length_cm: float = Field(default=0.1, gt=0, description="of light through the cell")
@@ -67,7 +80,7 @@ class OpticsSettings(BaseModel):
     saturation_counts: float | None = Field(default=262143.0, description="full scale of the QEPro's 18 bits")
 
 
-class SaxsSettings(BaseModel):
+class SaxsSettings(_Section):
     """The SAXS station: where its files go, where the detector is, and what takes counts to cm⁻¹.
 
     Distances and angles are pyFAI's (PONI). The defaults are those of the simulated detector.
@@ -98,7 +111,7 @@ class SaxsSettings(BaseModel):
     polarization: float = Field(default=0.0, ge=0, le=1, description="horizontal less vertical share; 0: not corrected")
 
 
-class Suspender(BaseModel):
+class Suspender(_Section):
     """A record that suspends plans while it is outside, and lets them go on when it is well inside again."""
 
     pv: str = Field(description="record, below the prefix if it starts with a colon")
@@ -135,7 +148,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="MSC_", env_nested_delimiter="__", toml_file=SETTINGS_FILE, extra="forbid"
+        env_prefix=_PREFIX, env_nested_delimiter="__", toml_file=SETTINGS_FILE, extra="forbid"
     )
 
     prefix: str = Field(default="MSC:", description="of all records of the reactor")
@@ -208,20 +221,66 @@ def read_settings(**overrides: Any) -> Settings:
     InputError
         ``msc.toml`` can't be read, or a key or value isn't allowed; the message says which, and where it stands.
     """
+    unknown = [f"{name}: {_unknown(key, fields)}" for name, key, fields in _unknown_variables()]
+    if unknown:
+        raise InputError("; ".join(unknown))
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'settings'} = {_shortened(one['input'])}: {one['msg']}"
-            for one in error.errors()
-        )
-        raise InputError(f"settings (MSC_…, {SETTINGS_FILE}): {problems}") from error
+        raise InputError("; ".join(_problem(one, overrides) for one in error.errors())) from error
     except SettingsError as error:  # a variable of the environment that should be JSON
-        raise InputError(f"settings (MSC_…): {error}; nested values are set one by one, as MSC_SAXS__USE") from error
+        raise InputError(f"MSC_…: {error}; nested values are set one by one, as MSC_SAXS__USE") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{SETTINGS_FILE}: can't be read as TOML: {error}") from error
 
 
+def _unknown_variables() -> Iterator[tuple[str, str, Mapping[str, FieldInfo]]]:
+    """Yield each variable ``MSC_…`` that sets nothing, the key that is not known, and the fields that are."""
+    for name in sorted(os.environ):
+        if not name.upper().startswith(_PREFIX):
+            continue
+        fields: Mapping[str, FieldInfo] = Settings.model_fields
+        for key in name[len(_PREFIX) :].lower().split("__"):
+            if key not in fields:
+                yield name, key, fields
+                break
+            inner = fields[key].annotation
+            if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+                break
+            fields = inner.model_fields
+
+
+def _problem(error: ErrorDetails, overrides: Mapping[str, Any]) -> str:
+    """Return what is wrong with one value: where it stands, key, value, and what is allowed."""
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path) or "settings"
+    variables = {name.upper(): name for name in os.environ}
+    candidates = [_PREFIX + "__".join(path[:length]).upper() for length in range(len(path), 0, -1)]
+    origin = next((variables[name] for name in candidates if name in variables), str(SETTINGS_FILE))
+    if path and path[0] in overrides:
+        origin = "the command line"
+    if error["type"] == "extra_forbidden":
+        return f"{origin}: {_unknown(key, _fields_beside(path))}"
+    allowed = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{origin}: {key} = {_shortened(error['input'])}: {allowed}"
+
+
+def _fields_beside(path: list[str]) -> Mapping[str, FieldInfo]:
+    fields: Mapping[str, FieldInfo] = Settings.model_fields
+    for part in path[:-1]:
+        if part.isdigit():
+            continue
+        inner = fields[part].annotation
+        fields = Suspender.model_fields if part == "suspenders" else cast("type[BaseModel]", inner).model_fields
+    return fields
+
+
+def _unknown(key: str, fields: Mapping[str, FieldInfo]) -> str:
+    close = get_close_matches(key.rpartition(".")[2], fields, 1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"there is no setting {key!r}; {meant}There are {', '.join(fields)}"
+
+
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    text = re.sub(r"api_key=[^&\s'\"]+", "api_key=…", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."

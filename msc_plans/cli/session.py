@@ -38,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
     """Run IPython until it is left; returns its exit code."""
     if find_spec("IPython") is None:
         raise InputError("IPython is not installed; install the extra 'session': pip install 'msc-plans[session]'")
+    from msc_plans.settings import read_settings
+
     profile = _profile_options(args.profile)
+    read_settings()  # or IPython would start with what is wrong in them
     print("Starting …", flush=True)
     with chosen_reactor(args) as environment:
         if args.simulate:

@@ -11,10 +11,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from msc_plans.session.plans import plans_of
 from msc_plans.session.session import open_session
 from msc_plans.session.terminal import catch_up_after_cells, spare_tracebacks
-from msc_plans.settings import Settings
+from msc_plans.settings import read_settings
 from msc_plans.views.lines import CampaignLines
 
-settings = Settings()
+settings = read_settings()
 session = open_session(settings, listeners=[CampaignLines(settings.family_table.campaign_family)])
 session.close_at_exit()
 spare_tracebacks()
