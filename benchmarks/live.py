@@ -161,7 +161,7 @@ class Session:
         self.joint = JointCallback(0.1, listeners)
         observers = [self.joint.take]
         optics = UvVisSettings(
-            "spectrometer",
+            spectrometer="spectrometer",
             path_length_cm=0.1,
             full_conversion_height=built_in_families().material.full_conversion_height(
                 SCENARIO.precursor.cd_mol_l, 0.1

@@ -152,7 +152,15 @@ def job_of(server: Any, label: str) -> Any:
     from msc_plans.settings import OpticsSettings
 
     optics = OpticsSettings().model_dump_json()
-    return Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "benchmark", label)
+    return Job(
+        uri=server.uri,
+        api_key=server.api_key,
+        optics=optics,
+        spectrometer="spectrometer",
+        saxs="saxs",
+        version="benchmark",
+        label=label,
+    )
 
 
 def reprocessed(folder: Path, campaign: str, workers: int, label: str) -> tuple[int, float, float]:

@@ -22,7 +22,7 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """Predicted outcome at each of some conditions; every array has one entry a condition.
 
@@ -74,7 +74,7 @@ class Prediction:
         shares = heights_of(draws)
         heights, ratio = shares * full_height, observables.ratio(shares, family)
         return cls(
-            tuple(conditions),
+            conditions=tuple(conditions),
             **middle("height", heights[..., observables.index(family)]),
             **middle("ratio", ratio),
             **middle("nc_wavelength_nm", draws[..., observables.index("NC maximum")]),

@@ -14,7 +14,7 @@ from msc_plans.protocols import Documents
 __all__ = ["UvVisCallback", "UvVisSettings"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UvVisSettings:
     """What the analysis must be told.
 

@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
         uri, key = stack.enter_context(served(where))
         catalog = stack.enter_context(opened_store(where))
         job = Job(
-            uri,
-            key,
-            settings.optics.model_dump_json(),
-            args.spectrometer,
-            args.saxs,
-            version("msc-plans"),
-            args.label,
+            uri=uri,
+            api_key=key,
+            optics=settings.optics.model_dump_json(),
+            spectrometer=args.spectrometer,
+            saxs=args.saxs,
+            version=version("msc-plans"),
+            label=args.label,
             families=settings.families.read_text(encoding="utf-8") if settings.families else "",
         )
         client = stack.enter_context(cluster(args.workers, args.scheduler))

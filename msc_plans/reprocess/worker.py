@@ -25,7 +25,7 @@ _AWAY_S = 60.0
 _ANOTHERS_S = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What is to be done to each raw run, and where runs are read."""
 

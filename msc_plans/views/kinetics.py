@@ -26,7 +26,7 @@ _ACROSS = 4
 _LEAST_DECADES = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RateBand:
     """A rate constant over temperature (°C): log10 of k, each array of shape (temperatures,).
 
@@ -57,10 +57,20 @@ class RateBand:
         low, middle, high = np.percentile(drawn, [2.5, 50, 97.5], axis=0)
         k, energy = posterior.mechanism.priors[place], posterior.mechanism.priors[number + place]
         centre, half = k.mean - energy.mean * steepness, 1.96 * np.hypot(k.sigma, energy.sigma * steepness)
-        return cls(name, unit, temperature, middle, low, high, centre - half, centre + half, learnt)
+        return cls(
+            name=name,
+            unit=unit,
+            temperature=temperature,
+            middle=middle,
+            low=low,
+            high=high,
+            prior_low=centre - half,
+            prior_high=centre + half,
+            learnt=learnt,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """What was measured and what a mechanism's rate equations give there.
 
@@ -96,14 +106,14 @@ class Comparison:
         predicted = predicted[np.isfinite(predicted[..., 0]).all(axis=1)]
         shares = heights_of(values)
         return cls(
-            names,
-            shares * full,
-            sigmas[:, : len(names)] * (shares + HEIGHT_SOFT) * full,
-            np.percentile(heights_of(predicted) * full, [2.5, 50, 97.5], axis=0),
-            values[:, place],
-            sigmas[:, place],
-            np.percentile(predicted[..., place], [2.5, 50, 97.5], axis=0),
-            HEIGHT_SOFT * float(np.median(full)),
+            names=names,
+            height=shares * full,
+            height_sigma=sigmas[:, : len(names)] * (shares + HEIGHT_SOFT) * full,
+            predicted=np.percentile(heights_of(predicted) * full, [2.5, 50, 97.5], axis=0),
+            maximum=values[:, place],
+            maximum_sigma=sigmas[:, place],
+            predicted_maximum=np.percentile(predicted[..., place], [2.5, 50, 97.5], axis=0),
+            floor=HEIGHT_SOFT * float(np.median(full)),
         )
 
 

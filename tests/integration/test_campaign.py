@@ -47,7 +47,7 @@ class ListAdvisor:
 def campaign(RE, reactor, spectrometer):
     published = []
     settings = UvVisSettings(
-        "spectrometer",
+        spectrometer="spectrometer",
         path_length_cm=0.1,
         full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
     )

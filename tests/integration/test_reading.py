@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import event_model
@@ -105,7 +106,9 @@ def raw(server, catalog):
     """Uids of three raw runs with their analyses, of one with frames, and of what surrounds them."""
     writer = RunWriter(server.uri, server.folder / "journal", server.api_key)
     settings = UvVisSettings(
-        "spectrometer", 0.1, built_in_families().material.full_conversion_height(OPTICS.cd_concentration_mol_l, 0.1)
+        spectrometer="spectrometer",
+        path_length_cm=0.1,
+        full_conversion_height=built_in_families().material.full_conversion_height(OPTICS.cd_concentration_mol_l, 0.1),
     )
     uvvis = UvVisCallback(settings, [writer])
 
@@ -282,7 +285,15 @@ def assert_same_results(ours, theirs):
 
 def test_a_worker_stores_what_the_live_analysis_gave_and_a_second_time_the_same_run(server, catalog, raw):
     optics = OPTICS.model_dump_json()
-    job = Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", "in a test")
+    job = Job(
+        uri=server.uri,
+        api_key=server.api_key,
+        optics=optics,
+        spectrometer="spectrometer",
+        saxs="saxs",
+        version="0.1.0",
+        label="in a test",
+    )
     found = find_runs(catalog, raw=True, campaign="campaign-one")
     assert sorted(_missing(catalog, found, job.uid, JobProgress())) == sorted(raw[:3])
     uid = last_uid(job.uid, raw[0])
@@ -305,6 +316,25 @@ def test_a_worker_stores_what_the_live_analysis_gave_and_a_second_time_the_same_
     assert "0.h5 is not there; is the detector's disk mounted here?" in answer.failures[0]
 
 
+def test_a_worker_looks_for_the_families_of_its_job(server, catalog, raw):
+    table = (Path(__file__).parents[1] / "cds" / "families.toml").read_text()
+    job = Job(
+        uri=server.uri,
+        api_key=server.api_key,
+        optics=OPTICS.model_dump_json(),
+        spectrometer="spectrometer",
+        saxs="saxs",
+        version="0.1.0",
+        families=table,
+    )
+    assert reprocess_run(job, raw[1]) == Answer(raw[1], 1)
+    run = catalog[last_uid(job.uid, raw[1])]
+    assert run.metadata["start"]["settings"]["family_table"]["material"] == "CdS"
+    keys = set(data_of(run))
+    assert {"CdS-350_height", "CdS-350_ratio", "nc_height"} <= keys
+    assert not [key for key in keys if key.startswith("CdSe")]
+
+
 def half_stored(catalog, uid):
     """A run of which the stop document did not come."""
     start = catalog[uid].metadata["start"]
@@ -314,15 +344,23 @@ def half_stored(catalog, uid):
 
 
 def test_another_version_setting_or_label_is_another_job():
-    job = Job("http://a", None, OPTICS.model_dump_json(), "spectrometer", "saxs", "0.1.0")
+    job = Job(
+        uri="http://a",
+        api_key=None,
+        optics=OPTICS.model_dump_json(),
+        spectrometer="spectrometer",
+        saxs="saxs",
+        version="0.1.0",
+    )
     longer = OPTICS.model_copy(update={"path_length_cm": 0.2}).model_dump_json()
     others = [
-        Job("http://a", None, longer, "spectrometer", "saxs", "0.1.0"),
-        Job("http://a", None, job.optics, "spectrometer", "saxs", "0.2.0"),
-        Job("http://a", None, job.optics, "spectrometer", "saxs", "0.1.0", "again"),
+        replace(job, optics=longer),
+        replace(job, version="0.2.0"),
+        replace(job, label="again"),
+        replace(job, families="# another table"),
     ]
-    assert len({one.uid for one in (job, *others)}) == 4
-    elsewhere = Job("http://b", "a key", job.optics, "spectrometer", "saxs", "0.1.0")
+    assert len({one.uid for one in (job, *others)}) == 5
+    elsewhere = replace(job, uri="http://b", api_key="a key")
     assert elsewhere.uid == job.uid
     assert "a key" not in repr(elsewhere), "Dask logs it"
 

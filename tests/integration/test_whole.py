@@ -64,7 +64,15 @@ def retries(monkeypatch):
 
 def job_of(server, label):
     optics = OpticsSettings(path_length_cm=0.1).model_dump_json()
-    return Job(server.uri, server.api_key, optics, "spectrometer", "saxs", "0.1.0", label)
+    return Job(
+        uri=server.uri,
+        api_key=server.api_key,
+        optics=optics,
+        spectrometer="spectrometer",
+        saxs="saxs",
+        version="0.1.0",
+        label=label,
+    )
 
 
 def published(values, dtype="number", shape=()):

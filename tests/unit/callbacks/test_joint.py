@@ -25,7 +25,7 @@ def parts(published):
     listeners = [lambda *item: published.append(item)]
     joint = JointCallback(0.1, listeners)
     settings = UvVisSettings(
-        "spec",
+        spectrometer="spec",
         path_length_cm=0.1,
         full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
     )

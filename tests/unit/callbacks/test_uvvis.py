@@ -56,7 +56,7 @@ def published():
 @pytest.fixture
 def callback(published):
     settings = UvVisSettings(
-        "spec",
+        spectrometer="spec",
         path_length_cm=0.1,
         full_conversion_height=built_in_families().material.full_conversion_height(0.02, 0.1),
     )
