@@ -164,8 +164,10 @@ class Settings(BaseSettings):
     )
     syringe_ul: float = Field(default=100_000.0, gt=0, description="capacity of each syringe")
     flush_flow_ul_min: float = Field(default=2000.0, gt=0, description="of solvent, and of one precursor alone")
-    families: Path | None = Field(default=None, description="table of cluster families (TOML); none: that of CdSe")
-    mechanisms: Path | None = Field(default=None, description="mechanisms whose species they are; none: CdSe's")
+    families: Path | None = Field(default=None, description="TOML table of cluster families; without it, CdSe's")
+    mechanisms: Path | None = Field(
+        default=None, description="TOML file of mechanisms that make these families; without it, CdSe's"
+    )
     geometry: GeometrySettings = GeometrySettings()
     ovens: OvenSettings = OvenSettings()
     saxs: SaxsSettings = SaxsSettings()

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
         help="what the campaign is after (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
+    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
     parser.add_argument(
         "--max-conditions", type=int, default=8, help="with those before a resume (default: %(default)s)"
     )

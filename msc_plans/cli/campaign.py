@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
         help="what it is after (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
+    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
     parser.add_argument("--conditions", type=int, default=8, help="at the most (default: %(default)s)")
     parser.add_argument("--hours", type=float, help="that may be used (default: any)")
     parser.add_argument("--ml", type=float, help="of mixture that may be used (default: any)")

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--conditions", type=int, default=MAX_CONDITIONS, help="at the most, 1 to 8 (default: %(default)s)"
     )
     parser.add_argument("--goal", default="map", help="what to look for (default: %(default)s)")
-    parser.add_argument("--family", help="of clusters (default: the family table's campaign family)")
+    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
     parser.add_argument("--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)")
     parser.add_argument(
         "--time-scale", type=float, default=200.0, help="twin seconds per second (default: %(default)s)"

@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc suggest``."""
     add_history_arguments(parser)
     parser.add_argument("--goal", default="map", help="map, maximise, discriminate or learn (default: %(default)s)")
-    parser.add_argument("--family", help="of the goals map and maximise (default: the table's)")
+    parser.add_argument(
+        "--family", help="cluster family of the goals map and maximise (default: campaign_family of the family table)"
+    )
     parser.add_argument("--by", help="of the goal maximise: amount or purity (default: amount)")
     parser.add_argument("--time", type=float, metavar="S", help="of the goal map: at this residence time only, s")
     parser.add_argument("-n", type=int, default=1, dest="number", metavar="N", help="how many (default: %(default)s)")
