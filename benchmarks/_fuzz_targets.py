@@ -370,7 +370,7 @@ def _command_seeds() -> list[bytes]:
         b"plan\ncheck\nstandby", b"plan\ncheck\nresidence_time_scan\nresidence_times=[7.6,14]", b"--version", b"nosuch",
         b"analyze\nlamellae\n{folder}/curve.dat\n--json", b"analyze\nuvvis\n{folder}/nosuch",
         b"suggest\n{folder}/nosuch",
-        b"suggest\n{folder}/history.jsonl\n--goal\nnosuch", b"fit\n{folder}", b"analyze\nsaxs\n{folder}",
+        b"suggest\n{folder}/history.jsonl\nnosuch", b"fit\n{folder}", b"analyze\nsaxs\n{folder}",
     ]  # fmt: skip
 
 

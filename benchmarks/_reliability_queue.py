@@ -57,7 +57,7 @@ class Served:
         over = "the reactor is safe" in said.rpartition("Campaign ")[2]
         resume = ["--resume", last[-1]] if last and not over else []
         with path.open("a") as log:
-            command = [MSC, "agent", "--particles", "50", "--draw", "--max-conditions", "12", *resume]
+            command = [MSC, "agent", "--particles", "50", "--refills", "draw", "--max-conditions", "12", *resume]
             self.agent = subprocess.Popen(
                 command, env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )

@@ -23,7 +23,7 @@ def run_demo(store: Path, conditions: int) -> tuple[float, float]:
     """Run the demo; return when it began and how long it took, s."""
     began = time.time()
     subprocess.run(
-        [MSC, "demo", "--store", store, "--conditions", str(conditions)], check=True, stdout=subprocess.DEVNULL
+        [MSC, "demo", "--store", store, "--max-conditions", str(conditions)], check=True, stdout=subprocess.DEVNULL
     )
     return began, time.time() - began
 

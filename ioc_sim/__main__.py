@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the soft IOC to a parser."""
     parser.add_argument("--prefix", default="MSC:", help="prefix of all records (default: %(default)s)")
     parser.add_argument("--scenario", default="palencia2020", help="built-in name or TOML file (default: %(default)s)")
-    parser.add_argument("--time-scale", type=float, default=1.0, help="twin seconds per second (default: %(default)s)")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="simulated seconds in one second (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of all noise (default: %(default)s)")
     parser.add_argument("--port", type=int, help="Channel Access port (default: EPICS_CA_SERVER_PORT or 5064)")
     parser.add_argument(

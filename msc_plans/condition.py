@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Real
 
+from msc_plans.vocabulary import RESIDENCE_TIME_RANGE_S, TEMPERATURE_RANGE_C
+
 __all__ = ["Condition"]
 
 
@@ -52,6 +54,20 @@ class Condition:
         if missing:
             raise ValueError(f"a condition needs {', '.join(missing)}; got {sorted(mapping)}")
         return cls(**{name: mapping[name] for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
+
+    def check_plausible(self) -> None:
+        """Refuse what no such reactor does, such as kelvins or minutes in the wrong place.
+
+        Raises
+        ------
+        ValueError
+            A value is out of range; the message names it.
+        """
+        for name, value in asdict(self).items():
+            low, high = RESIDENCE_TIME_RANGE_S if name == "residence_time" else TEMPERATURE_RANGE_C
+            unit = "s" if name == "residence_time" else "°C"
+            if not low <= value <= high:
+                raise ValueError(f"{name} {value:g} is outside {low:g} to {high:g} {unit}")
 
     def as_dict(self) -> dict[str, float]:
         """Return the three values by name, as documents and devices take them."""

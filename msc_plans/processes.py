@@ -61,6 +61,7 @@ class Child:
         self.name = name
         self._log = log
         self._error = error
+        self._log_start = log.stat().st_size if log is not None and log.exists() else 0
         with ExitStack() as stack:
             output = subprocess.DEVNULL if log is None else stack.enter_context(log.open("ab"))
             self._process = subprocess.Popen(
@@ -167,7 +168,7 @@ class Child:
         if self._log is None:
             return ""
         with suppress(OSError), self._log.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, self._log_start))
             lines = file.read().decode(errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "")
         return ""

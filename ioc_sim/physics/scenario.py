@@ -24,10 +24,10 @@ __all__ = [
     "FrameModel",
     "Gate",
     "Lamp",
-    "Material",
     "Mesophase",
     "NanocrystalGrowth",
     "OvenParameters",
+    "ParticleMaterial",
     "Plumbing",
     "Precursor",
     "PumpParameters",
@@ -194,7 +194,7 @@ class Spectra(_Table):
     scatter_400_l_mol_cm: float = Field(ge=0)
 
 
-class Material(_Table):
+class ParticleMaterial(_Table):
     """What clusters and nanocrystals are made of; see `Sizing`. A scenario without it is of CdSe."""
 
     sizing_polynomial: tuple[float, ...] = Field(min_length=2)
@@ -203,7 +203,7 @@ class Material(_Table):
     extinction_exponent: float = Field(gt=0)
 
     @model_validator(mode="after")
-    def _rises(self) -> "Material":
+    def _rises(self) -> "ParticleMaterial":
         low, high = self.sizing_range_nm
         if not 0 < low < high:
             raise ValueError(f"sizing_range_nm must be (shortest, longest), not {self.sizing_range_nm}")
@@ -413,7 +413,7 @@ class Scenario(_Table):
     beam: XrayBeam
     frame: FrameModel
     loop: SampleLoop
-    material: Material | None = None
+    material: ParticleMaterial | None = None
     fouling: Fouling | None = None
     faults: tuple[Fault, ...] = ()
 

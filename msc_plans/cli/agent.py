@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from msc_plans.cli.arguments.campaign import add_campaign_arguments, budget_of, check_campaign
+from msc_plans.cli.arguments.grid import axes_of
 from msc_plans.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,30 +22,18 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc agent``."""
+    add_campaign_arguments(parser)
     parser.add_argument(
-        "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
-        help="what the campaign is after (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
-    parser.add_argument(
-        "--max-conditions", type=int, default=8, help="with those before a resume (default: %(default)s)"
+        "--seed", type=int, default=0, help="seed of the advisor; the same seed gives the same answer (default: 0)"
     )
-    parser.add_argument("--failures", type=int, default=2, help="in a row that are allowed (default: %(default)s)")
-    parser.add_argument("--nucleation-temperatures", type=float, nargs="+", metavar="C", help="to choose from")
-    parser.add_argument("--residence-times", type=float, nargs="+", metavar="S", help="to choose from (default: 14)")
-    parser.add_argument("--growth-offsets", type=float, nargs="+", metavar="K", help="to choose from (default: 0)")
-    parser.add_argument("--seed", type=int, default=0, help="of the advisor (default: %(default)s)")
-    parser.add_argument("--particles", type=int, default=200, help="of the advisor (default: %(default)s)")
-    parser.add_argument("--saxs", action="store_true", help="take frames, too")
-    parser.add_argument("--frame-exposure", type=float, default=10.0, metavar="S", help="(default: %(default)s)")
-    parser.add_argument("--sample", default="", help="what flows (default: the family table's material)")
-    parser.add_argument("--draw", action="store_true", help="fill empty syringes from their reservoirs, without asking")
-    parser.add_argument("--hold", action="store_true", help="queue nothing that a person has not released")
+    parser.add_argument("--hold", action="store_true", help="hold each suggestion until a person releases it")
     decision = parser.add_mutually_exclusive_group()
-    decision.add_argument("--resume", metavar="UID", help="go on with this campaign")
-    decision.add_argument("--release", metavar="TRIAL", help="let the agent queue a suggestion that it holds")
-    decision.add_argument("--reject", metavar="TRIAL", help="let the agent suggest another one")
-    parser.add_argument("--address", help="of the RE Manager (default: QSERVER_ZMQ_CONTROL_ADDRESS)")
+    decision.add_argument("--resume", metavar="UID", help="go on with the campaign of this uid")
+    decision.add_argument("--release", metavar="TRIAL", help="release a suggestion that an agent holds")
+    decision.add_argument(
+        "--reject", metavar="TRIAL", help="reject a suggestion that an agent holds, so that it suggests another one"
+    )
+    parser.add_argument("--address", help="0MQ address of the RE Manager (default: QSERVER_ZMQ_CONTROL_ADDRESS)")
     parser.add_argument("--group", default="operator", help="user group in the queue (default: %(default)s)")
     parser.add_argument("--store", type=Path, help="folder of the runs (default: MSC_STORE, msc.toml or msc-data)")
 
@@ -53,9 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from msc_plans.queue.held import Held, NotHeldError
     from msc_plans.settings import read_settings
 
-    if args.max_conditions < 1 or args.failures < 0:
-        told = f"{args.max_conditions} and {args.failures}"
-        raise InputError(f"--max-conditions must be 1 or more, --failures 0 or more; not {told}")
+    check_campaign(args)
     settings = read_settings(**({"store": args.store} if args.store else {}))
     try:
         if args.release or args.reject:
@@ -68,19 +56,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keep_going(args: argparse.Namespace, settings: "Settings") -> int:
-    from msc_plans.cli.queue import serve_store
-    from msc_plans.queue.agent import Agent, say
+    from msc_plans.queue.agent import Agent, AgentOptions, say
     from msc_plans.queue.client import Manager
     from msc_plans.queue.items import AgentError, CampaignQueue
+    from msc_plans.queue.startup import serve_store
     from msc_plans.session.advisors import advisor_for, space_for
     from msc_plans.storage import RunWriter, close_catalog, open_catalog
 
     uid = args.resume or str(uuid.uuid4())
     with ExitStack() as stack:
         try:
-            space = space_for(settings, args.nucleation_temperatures, args.residence_times, args.growth_offsets)
+            space = space_for(settings, **axes_of(args))
             advisor = advisor_for(
-                settings, args.goal, args.family, space, seed=args.seed, particles=args.particles
+                settings, args.goal, args.family, space,
+                seed=args.seed, particles=args.particles, budget=budget_of(args),
             )  # fmt: skip
             manager = Manager(args.address)
         except ValueError as error:
@@ -97,7 +86,12 @@ def _keep_going(args: argparse.Namespace, settings: "Settings") -> int:
         stack.callback(close_catalog, catalog)
         writer = RunWriter(settings.tiled_uri or settings.store, settings.store / "journal")
         stack.callback(writer.close)
-        agent = Agent(settings, args, uid, advisor, CampaignQueue(manager, args.group, say), catalog, writer)
+        options = AgentOptions(
+            max_conditions=args.max_conditions, failures_allowed=args.failures_allowed, saxs=args.saxs,
+            frame_exposure_s=args.frame_exposure_s, sample=args.sample, refills=args.refills, hold=args.hold,
+            resume=bool(args.resume),
+        )  # fmt: skip
+        agent = Agent(settings, options, uid, advisor, CampaignQueue(manager, args.group, say), catalog, writer)
         try:
             agent.run()
         except AgentError as error:

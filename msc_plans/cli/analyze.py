@@ -75,7 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arbitrary-units", action="store_true", help="intensity isn't in cm⁻¹: no volume fraction"
     )
     added["lamellae"].add_argument(
-        "--temperatures", type=float, nargs="+", metavar="C", help="of the curves, °C: prints the melting interval"
+        "--temperatures",
+        type=float,
+        nargs="+",
+        metavar="C",
+        help="temperatures of the curves, °C: prints the melting interval",
     )
 
 

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+from msc_plans.cli.arguments.campaign import add_campaign_arguments, check_campaign
+from msc_plans.cli.arguments.grid import axes_of
 from msc_plans.cli.arguments.reactor import add_reactor_arguments, chosen_reactor
 from msc_plans.errors import InputError
 
@@ -13,34 +15,24 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc campaign``."""
+    add_campaign_arguments(parser)
+    parser.add_argument("--confirm", action="store_true", help="show each suggestion and ask whether to measure it")
     parser.add_argument(
-        "goal", nargs="?", default="map", choices=("map", "maximise", "discriminate", "learn"),
-        help="what it is after (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
-    parser.add_argument("--conditions", type=int, default=8, help="at the most (default: %(default)s)")
-    parser.add_argument("--hours", type=float, help="that may be used (default: any)")
-    parser.add_argument("--ml", type=float, help="of mixture that may be used (default: any)")
-    parser.add_argument("--residence-times", type=float, nargs="+", metavar="S", help="to choose from (default: 14)")
-    parser.add_argument("--growth-offsets", type=float, nargs="+", metavar="K", help="to choose from (default: 0)")
-    parser.add_argument("--particles", type=int, default=200, help="of the advisor (default: %(default)s)")
-    parser.add_argument("--saxs", action="store_true", help="take frames, too")
-    parser.add_argument("--confirm", action="store_true", help="ask about each suggestion")
-    parser.add_argument("--draw", action="store_true", help="fill empty syringes from their reservoirs, without asking")
-    parser.add_argument("--resume", default="", metavar="UID", help="go on with an interrupted campaign")
+        "--resume", default="", metavar="UID", help="go on with the interrupted campaign of this uid, or how it begins"
+    )
     add_reactor_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``msc campaign``; returns the exit code."""
-    if args.conditions < 1:
-        raise InputError(f"--conditions must be 1 or more, not {args.conditions}")
+    check_campaign(args)
+    axes = axes_of(args)
     with chosen_reactor(args) as environment:
         os.environ.update(environment)
-        return _run(args)
+        return _run(args, axes)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, axes: dict[str, Any]) -> int:
     import logging
 
     from bluesky.utils import FailedStatus, RunEngineInterrupted
@@ -75,16 +67,19 @@ def _run(args: argparse.Namespace) -> int:
                 session.spectrometer,
                 goal=args.goal,
                 family=family,
-                max_conditions=args.conditions,
-                max_hours=args.hours,
-                max_ml=args.ml,
-                residence_times=args.residence_times,
-                growth_offsets=args.growth_offsets,
-                particles=args.particles,
+                max_conditions=args.max_conditions,
+                max_hours=args.max_hours,
+                max_ml=args.max_ml,
+                **axes,
+                failures_allowed=args.failures_allowed,
                 saxs=session.saxs if args.saxs else None,
+                frame_exposure_s=args.frame_exposure_s,
                 confirm=args.confirm,
-                refills="draw" if args.draw else "ask",
+                refills=args.refills,
                 resume=args.resume,
+                seed=args.seed,
+                particles=args.particles,
+                sample=args.sample,
             )
             _run_to_its_end(session.RE, plan)
         except ValueError as error:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from msc_plans.cli.arguments.campaign import add_goal_arguments
 from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -29,13 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for runs and figure (default: %(default)s)",
     )
     parser.add_argument(
-        "--conditions", type=int, default=MAX_CONDITIONS, help="at the most, 1 to 8 (default: %(default)s)"
+        "--max-conditions",
+        type=int,
+        default=MAX_CONDITIONS,
+        help="number of conditions to measure at most, 1 to 8 (default: %(default)s)",
     )
-    parser.add_argument("--goal", default="map", help="what to look for (default: %(default)s)")
-    parser.add_argument("--family", help="cluster family (default: campaign_family of the family table)")
-    parser.add_argument("--scenario", default="palencia2020", help="reactor and chemistry (default: %(default)s)")
+    add_goal_arguments(parser)
     parser.add_argument(
-        "--time-scale", type=float, default=200.0, help="twin seconds per second (default: %(default)s)"
+        "--scenario", default="palencia2020", help="scenario of the simulated reactor (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--time-scale", type=float, default=200.0, help="simulated seconds in one second (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of noise and advisor (default: %(default)s)")
     parser.add_argument("--ioc-port", type=int, default=0, help="Channel Access port (default: a free one)")
@@ -55,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         goal = goal_of(args.goal, args.family, families)
         load_scenario(args.scenario)
-        if not 1 <= args.conditions <= MAX_CONDITIONS:
-            raise ValueError(f"--conditions must be 1 to {MAX_CONDITIONS}, not {args.conditions}")
+        if not 1 <= args.max_conditions <= MAX_CONDITIONS:
+            raise ValueError(f"--max-conditions must be 1 to {MAX_CONDITIONS}, not {args.max_conditions}")
         if not 0 < args.time_scale <= 1000:
             raise ValueError(f"--time-scale must be above 0 and at most 1000, not {args.time_scale:g}")
         for port in (args.ioc_port, args.tiled_port):
@@ -169,14 +174,14 @@ class Demo:
             particles=PARTICLES,
             checkpoint_path=self.store / "advisor.json",
         )
-        print(f"Campaign: {self.goal}, at most {self.args.conditions} conditions.", flush=True)
+        print(f"Campaign: {self.goal}, at most {self.args.max_conditions} conditions.", flush=True)
         plan = msc_campaign(
             session.reactor,
             session.spectrometer,
             advisor,
             session.uvvis,
             session.publish,
-            max_conditions=self.args.conditions,
+            max_conditions=self.args.max_conditions,
             # nobody is there to fill a syringe, and at 200x a busy machine empties one while it computes
             refills="draw",
             campaign_uid=collected.campaign_uid,

@@ -24,8 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", help="prefix of the reactor's records (default: MSC_PREFIX, msc.toml or MSC:)")
     parser.add_argument("--store", type=Path, help="folder of the runs (default: MSC_STORE, msc.toml or msc-data)")
     parser.add_argument("--redis-addr", default="", help="HOST:PORT of a site's Redis for msc queue")
-    parser.add_argument("--timeout", type=float, default=20.0, metavar="S", help="of all checks (default: %(default)g)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a finding")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="time that all checks may take, s (default: %(default)g)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each finding")
 
 
 def run(args: argparse.Namespace) -> int:

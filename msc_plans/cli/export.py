@@ -32,9 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="csv: spectra; nxcansas: curves; auto: all that a run has (default: %(default)s)",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path(), metavar="FOLDER", help="where to; made where missing (default: here)"
+        "--output",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder to write to, made where missing (default: here)",
     )
-    parser.add_argument("--force", action="store_true", help="replace files that are there already")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -76,10 +76,18 @@ class Row:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc fit``."""
     add_history_arguments(parser)
-    parser.add_argument("--mechanism", metavar="NAME", help="whose rate constants (default: the most probable one's)")
-    parser.add_argument("--json", action="store_true", help="a JSON object instead of text")
     parser.add_argument(
-        "--plot", nargs="?", const="", metavar="FILE.png", help="draw it (default: HISTORY.fit.png beside the history)"
+        "--mechanism",
+        metavar="NAME",
+        help="mechanism whose rate constants are printed (default: the most probable one)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--plot",
+        nargs="?",
+        const="",
+        metavar="FILE.png",
+        help="draw the fit to this file (default: HISTORY.fit.png beside the history)",
     )
     add_model_arguments(parser.add_argument_group("reactor and model"))
 

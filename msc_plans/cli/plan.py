@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser(
         "check", help="rehearse one: msc plan check residence_time_scan residence_times=[4.5,14]"
     )
-    check.add_argument("plan", help="its name; see msc plan list")
+    check.add_argument("plan", help="name of the plan; see msc plan list")
     check.add_argument(
         "arguments", nargs="*", metavar="NAME=VALUE", help="numbers, text, or JSON: [270, 280]; saxs=true"
     )
@@ -56,7 +56,7 @@ def _parsed(arguments: list[str]) -> dict[str, Any]:
     for one in arguments:
         name, equals, text = one.partition("=")
         if not equals:
-            raise InputError(f"{one!r} is no NAME=VALUE")
+            raise InputError(f"{one!r} isn't of the form NAME=VALUE")
         try:
             found[name] = json.loads(text)
         except ValueError:

@@ -30,18 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the startup code (default: profile_collection/startup here, or the installed one)",
     )
     parser.add_argument("--redis-addr", help="HOST:PORT of a Redis (default: one of its own, kept in the store)")
-    parser.add_argument("--port", type=int, default=0, help="of the RE Manager on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--port", type=int, default=0, help="port of the RE Manager (default: a free one)")
     parser.add_argument(
         "--host", default=LOOPBACK, metavar="ADDRESS",
-        help="of the RE Manager; another than %(default)s only with keys (see SECURITY.md)",
+        help="address of the RE Manager; another than %(default)s needs keys (see SECURITY.md)",
     )  # fmt: skip
     parser.add_argument(
         "--http",
         type=int,
         metavar="PORT",
-        help="serve it over HTTP on 127.0.0.1 too, with a key for each person; 0: free",
+        help="port to serve it at over HTTP on 127.0.0.1 as well, with a key for each person; 0: a free one",
     )
-    parser.add_argument("--people", type=Path, help="who has which role (default: profile_collection/httpserver.yml)")
+    parser.add_argument(
+        "--people", type=Path, help="file that says who has which role (default: profile_collection/httpserver.yml)"
+    )
     parser.add_argument("--open", action="store_true", help="open the environment at once")
     add_reactor_arguments(parser)
 

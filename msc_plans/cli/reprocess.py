@@ -21,12 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc reprocess``."""
     add_store_argument(parser)
     add_search_arguments(parser)
-    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one a core)")
-    parser.add_argument("--scheduler", metavar="URI", help="of a Dask cluster that sees store and frames: tcp://…")
-    parser.add_argument("--label", default="", help="do it once more, under this name")
-    parser.add_argument("--spectrometer", default="spectrometer", help="device of the spectra (default: %(default)s)")
-    parser.add_argument("--saxs", default="saxs", help="device of the frames (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="say what was done as one JSON object")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="number of processes on this machine (default: one a core)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="URI", help="URI of a Dask scheduler whose workers see store and frames: tcp://…"
+    )
+    parser.add_argument("--label", default="", help="name under which to do it once more")
+    parser.add_argument(
+        "--spectrometer", default="spectrometer", help="name of the device of the spectra (default: %(default)s)"
+    )
+    parser.add_argument("--saxs", default="saxs", help="name of the device of the frames (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print what was done as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:

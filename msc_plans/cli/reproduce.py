@@ -37,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from-catalog", nargs="?", const="", metavar="UID",
         help="measure nothing: figures and verdicts from the store's latest reproduction, or the one named",
     )  # fmt: skip
-    parser.add_argument("--scenario", help=f"of the simulated reactor (default: {SCENARIO})")
+    parser.add_argument("--scenario", help=f"scenario of the simulated reactor (default: {SCENARIO})")
     parser.add_argument("--prefix", help="prefix of the records of a real reactor, instead of a simulated one")
-    parser.add_argument("--seed", type=int, help="of the simulated noise, mechanisms and campaigns (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of the simulated noise, mechanisms and campaigns (default: 0)")
     parser.add_argument(
         "--time-scale", type=float, default=TIME_SCALE, metavar="X",
-        help="simulated seconds per second (default: %(default)s)",
+        help="simulated seconds in one second (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--store", type=Path, help="folder of the runs (default: msc-reproduce; with --prefix as the settings say)"
@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("report"),
         metavar="DIR",
-        help="where index.html goes (default: %(default)s)",
+        help="folder that index.html goes to (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="the results as one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,7 +92,8 @@ def _stored(args: argparse.Namespace) -> "Archive":
     waiting = len(journals(store / "journal")) if (store / "journal").is_dir() else 0
     if waiting:
         print(
-            f"{waiting} runs are not in the catalogue yet; they are read in their journals (msc replay {store})",
+            f"{waiting} runs are not in the catalogue yet; they are read in their journals "
+            f"(msc replay --store {store})",
             file=sys.stderr,
         )
     try:

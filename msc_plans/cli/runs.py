@@ -14,9 +14,9 @@ from msc_plans.errors import InputError
 __all__ = ["add_arguments", "add_search_arguments", "run", "wanted"]
 
 _RANGES = {
-    "nucleation": ("nucleation_temperature", "°C"),
-    "growth": ("growth_temperature", "°C"),
-    "time": ("residence_time", "s"),
+    "nucleation_temperatures": ("nucleation_temperature", "°C"),
+    "growth_temperatures": ("growth_temperature", "°C"),
+    "residence_times": ("residence_time", "s"),
 }
 _DEFAULT_LIMIT = 20
 _WIDTH = 88
@@ -24,25 +24,35 @@ _WIDTH = 88
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc runs``."""
-    parser.add_argument("uid", metavar="UID", nargs="?", help="show this run: its uid, or how that begins")
+    parser.add_argument(
+        "uid", metavar="UID", nargs="?", help="uid of the run to show, or how it begins; without it runs are listed"
+    )
     add_store_argument(parser)
     add_search_arguments(parser)
-    parser.add_argument("--family", help="where an analysis found this family")
+    parser.add_argument("--family", help="cluster family that an analysis must have found")
     parser.add_argument(
-        "--limit", type=int, default=_DEFAULT_LIMIT, metavar="N", help="the newest N (default: %(default)s)"
+        "--limit",
+        type=int,
+        default=_DEFAULT_LIMIT,
+        metavar="N",
+        help="number of runs to list, the newest (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a run")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each run")
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what runs are looked for by."""
-    parser.add_argument("--campaign", metavar="UID", default="", help="of this campaign: its uid, or how that begins")
-    parser.add_argument("--purpose", default="", help="of this purpose, such as campaign, background or analysis")
+    parser.add_argument(
+        "--campaign", metavar="UID", default="", help="uid of the campaign that runs belong to, or how it begins"
+    )
+    parser.add_argument("--purpose", default="", help="purpose of the runs, such as campaign, background or analysis")
     for name, (key, unit) in _RANGES.items():
         parser.add_argument(
-            f"--{name}", metavar="LOW:HIGH", help=f"{key.replace('_', ' ')}, {unit}; either end may be left out"
+            f"--{name.replace('_', '-')}",
+            metavar="LOW:HIGH",
+            help=f"range of the {key.replace('_', ' ')}, {unit}; either end may be left out",
         )
-    parser.add_argument("--since", metavar="TIME", help="started then or later: 2026-11-23, or 2026-11-23T14:00")
+    parser.add_argument("--since", metavar="TIME", help="earliest start: 2026-11-23, or 2026-11-23T14:00")
 
 
 def wanted(args: argparse.Namespace) -> dict[str, Any]:
@@ -187,7 +197,9 @@ def _range(name: str, text: str) -> tuple[float, float]:
     except ValueError:
         found = (math.nan, math.nan)
     if not colon or math.isnan(found[0] + found[1]) or found[0] > found[1]:
-        raise InputError(f"--{name} {text!r} is no range; give LOW:HIGH in {_RANGES[name][1]}, such as 10:15")
+        raise InputError(
+            f"--{name.replace('_', '-')} {text!r} isn't a range; give LOW:HIGH in {_RANGES[name][1]}, such as 10:15"
+        )
     return (max(found[0], -1e9), min(found[1], 1e9))  # JSON, by which the query travels, has no infinity
 
 

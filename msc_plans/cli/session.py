@@ -63,7 +63,9 @@ def _profile_options(told: Path | None) -> list[str]:
         return ["--profile=msc", f"--InteractiveShellApp.exec_files={STARTUP}"]
     profile = told.resolve()
     if not (profile / "startup").is_dir():
-        raise InputError(f"{profile} is no IPython profile: it has no folder 'startup'; say where it is by --profile")
+        raise InputError(
+            f"{profile} isn't an IPython profile: it has no folder 'startup'; name one that has with --profile"
+        )
     return [f"--profile-dir={profile}"]
 
 

@@ -12,7 +12,13 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from msc_plans.cli.arguments.grid import add_grid_arguments, grid_of
+from msc_plans.cli.arguments.campaign import (
+    add_budget_arguments,
+    add_goal_arguments,
+    budget_of,
+    check_campaign,
+)
+from msc_plans.cli.arguments.grid import add_grid_arguments, add_region_arguments, grid_of
 from msc_plans.cli.arguments.history import MeasuredHistory, add_history_arguments, read_history
 from msc_plans.cli.arguments.model import (
     add_model_arguments,
@@ -36,21 +42,21 @@ _WIDTH = 98
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc suggest``."""
     add_history_arguments(parser)
-    parser.add_argument("--goal", default="map", help="map, maximise, discriminate or learn (default: %(default)s)")
+    add_goal_arguments(parser)
+    parser.add_argument("--by", help="what the goal maximise is after: amount or purity (default: amount)")
     parser.add_argument(
-        "--family", help="cluster family of the goals map and maximise (default: campaign_family of the family table)"
+        "--map-time", type=float, metavar="S", help="residence time that the goal map is confined to, s (default: all)"
     )
-    parser.add_argument("--by", help="of the goal maximise: amount or purity (default: amount)")
-    parser.add_argument("--time", type=float, metavar="S", help="of the goal map: at this residence time only, s")
-    parser.add_argument("-n", type=int, default=1, dest="number", metavar="N", help="how many (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line, for each suggestion")
-    add_grid_arguments(parser)
+    parser.add_argument(
+        "-n", type=int, default=1, dest="number", metavar="N", help="number of suggestions (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each suggestion")
+    add_budget_arguments(parser)
+    add_grid_arguments(parser, residence_times="1.5,3,4.5,7.6,10,14")
     model = parser.add_argument_group("reactor and model")
+    add_region_arguments(model)
     add_model_arguments(model)
-    model.add_argument(
-        "--volume-ul", type=float, metavar="X", help="of chamber and coil, for the cost, µL (default: 1029)"
-    )
-    model.add_argument("--budget-ml", type=float, metavar="X", help="of mixture for all conditions together, mL")
+    model.add_argument("--volume-ul", type=float, metavar="UL", help="volume of chamber and coil, µL (default: 1029)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,22 +83,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _advisor(args: argparse.Namespace) -> "Advisor":
-    from msc_plans.advisor import Advisor, Budget, CostModel
+    from msc_plans.advisor import Advisor, CostModel
 
     if args.number < 1:
         raise InputError(f"-n must be 1 or more, not {args.number}")
-    for option, value in (("--budget-ml", args.budget_ml), ("--volume-ul", args.volume_ul)):
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{option} must be above 0, not {value:g}")
+    check_campaign(args)
+    if args.volume_ul is not None and not 0 < args.volume_ul < math.inf:
+        raise InputError(f"--volume-ul must be above 0, not {args.volume_ul:g}")
     observables = observables_of(args)
     goal, space, mechanisms = _goal(args, observables.families), grid_of(args), mechanisms_of(args)
     if goal.name == "discriminate" and len(mechanisms) < 2:
-        raise InputError(f"--goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
+        raise InputError(f"the goal discriminate needs two mechanisms or more; there is {', '.join(mechanisms)} only")
     try:
         return Advisor(
             goal,
             space,
-            budget=Budget(microlitres=None if args.budget_ml is None else 1000 * args.budget_ml),
+            budget=budget_of(args),
             cost=CostModel() if args.volume_ul is None else CostModel(reactor_volume_ul=args.volume_ul),
             reactor=reactor_of(args),
             mechanisms=mechanisms,
@@ -108,15 +114,16 @@ def _goal(args: argparse.Namespace, families: "FamilyTable") -> "Goal":
     from msc_plans.advisor import make_goal
     from msc_plans.advisor.goals import GOALS
 
-    of = {"family": ("map", "maximise"), "by": ("maximise",), "time": ("map",)}
+    of = {"family": ("map", "maximise"), "by": ("maximise",), "map_time": ("map",)}
     for option, goals in of.items():
         if args.goal in GOALS and getattr(args, option) is not None and args.goal not in goals:
-            raise InputError(f"--{option} is of the goal {' or '.join(goals)}, not of {args.goal}")
+            name = option.replace("_", "-")
+            raise InputError(f"--{name} is for the goal {' or '.join(goals)}, not for {args.goal}")
     settings = {name: getattr(args, name) for name in ("family", "by") if getattr(args, name) is not None}
     if args.goal == "map":
-        if args.time is not None and not args.time > 0:
-            raise InputError(f"--time must be above 0 s, not {args.time:g}")
-        settings["residence_time"] = args.time
+        if args.map_time is not None and not args.map_time > 0:
+            raise InputError(f"--map-time must be above 0 s, not {args.map_time:g}")
+        settings["residence_time"] = args.map_time
     try:
         return make_goal(args.goal, families=families, **settings)
     except ValueError as error:
@@ -131,10 +138,16 @@ def _suggestions(advisor: "Advisor", args: argparse.Namespace) -> "tuple[list[Su
             return kept, "all conditions of the grid that are left have failed; widen the grid, or drop the failures"
         kept.append(one)
     if len(kept) < args.number:
-        if args.budget_ml is not None:
-            spent = sum((one.cost for one in kept), advisor.trials.spent).microlitres / 1000
-            left = f"{max(args.budget_ml - spent, 0.0):.1f} of {args.budget_ml:g} mL are left"
-            return kept, f"the budget would be exceeded by any further condition: {left}"
+        spent = sum((one.cost for one in kept), advisor.trials.spent)
+        left = [
+            f"{max(limit - used, 0.0):.1f} of {limit:g} {unit} are left"
+            for limit, used, unit in (
+                (args.max_ml, spent.microlitres / 1e3, "mL"), (args.max_hours, spent.seconds / 3600.0, "h")
+            )
+            if limit is not None
+        ]  # fmt: skip
+        if left:
+            return kept, f"the budget would be exceeded by any further condition: {', '.join(left)}"
         return kept, f"no more than {len(kept)} conditions of the grid are left to suggest"
     return kept, ""
 

@@ -1,8 +1,8 @@
 """Serve a store of runs over HTTP on loopback until Ctrl-C; its key is in the store's file api_key."""
 
 import argparse
-from pathlib import Path
 
+from msc_plans.cli.arguments.store import add_store_folder_argument, store_folder
 from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -10,13 +10,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc tiled``."""
-    parser.add_argument(
-        "store",
-        type=Path,
-        nargs="?",
-        default=Path("msc-data"),
-        help="the store's folder (default: %(default)s)",
-    )
+    add_store_folder_argument(parser)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument(
         "--public", action="store_true", help="let clients read without the key; writing needs it still"
@@ -39,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.port < 65536:
         raise InputError(f"port {args.port} is not between 0 and 65535")
-    arguments = [str(args.store), "--port", str(args.port)]
+    arguments = [str(store_folder(args)), "--port", str(args.port)]
     arguments += ["--public"] if args.public else []
     arguments += ["--postgresql", args.postgresql] if args.postgresql is not None else []
     arguments += ["--processes", str(args.processes)] if args.processes is not None else []

@@ -4,8 +4,8 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
+from msc_plans.cli.arguments.store import add_store_folder_argument, store_folder
 from msc_plans.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -13,11 +13,11 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``msc verify``."""
+    add_store_folder_argument(parser)
     parser.add_argument(
-        "store", type=Path, nargs="?", default=Path("msc-data"), help="the store's folder (default: %(default)s)"
+        "--catalog", default="", help="folder or URI of the catalogue to compare with (default: the store's own)"
     )
-    parser.add_argument("--catalog", default="", help="compare with this catalogue instead (folder or URI)")
-    parser.add_argument("--json", action="store_true", help="one line of JSON for each run")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each run")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,13 +27,14 @@ def run(args: argparse.Namespace) -> int:
     from msc_plans.storage import RunReport, StoreBusyError, opened, verify
     from msc_plans.storage.journal import is_written, journals, stored_journals
 
-    folder = args.store / "journal"
+    store = store_folder(args)
+    folder = store / "journal"
     if not folder.is_dir():
-        raise InputError(f"{args.store} holds no journals (there is no {folder})")
+        raise InputError(f"{store} holds no journals (there is no {folder})")
     waiting = journals(folder)
     reports = []
     try:
-        with opened(args.catalog or args.store) as catalog:
+        with opened(args.catalog or store) as catalog:
             for path in tqdm([*stored_journals(folder), *waiting], unit="run", disable=None, leave=False):
                 if not path.exists() or (path in waiting and is_written(path)):
                     continue  # stored meanwhile, or still growing
@@ -57,5 +58,5 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(reports)} runs, {documents} documents, {frames} frames: ", end="")
     print(f"{len(bad)} runs differ" if bad else "the catalogue has them all, as they were")
     if any("not in the catalogue" in report.problems for report in bad):
-        print(f"Bring in what is missing: msc replay {args.store}", file=sys.stderr)
+        print(f"Bring in what is missing: msc replay --store {store}", file=sys.stderr)
     return bool(bad)

@@ -35,7 +35,7 @@ def campaign_uid_of(reproduce_uid: str, goal: str) -> str:
 
 def advisor_of(settings: Settings, goal: str, *, dwell_s: float, seed: int) -> Advisor:
     """Return the advisor of a campaign: it chooses among the paper's temperatures and times, with both ovens equal."""
-    space = space_for(settings, [float(t) for t in GRID_NUCLEATION], [float(s) for s in _TIMES[goal]])
+    space = space_for(settings, [float(t) for t in GRID_NUCLEATION], residence_times=[float(s) for s in _TIMES[goal]])
     return advisor_for(settings, goal, FAMILY, space, dwell_s=dwell_s, seed=seed, particles=_PARTICLES)
 
 

@@ -8,13 +8,13 @@ from msc_plans.condition import Condition
 from msc_plans.paper.claims.claims import CLAIMS, AnalysedRun
 from msc_plans.paper.claims.optical import GRID_NUCLEATION, GRID_OFFSETS, GRID_S, SHORT_C, TIMES_S
 from msc_plans.paper.claims.xray import FIGURE_2
+from msc_plans.vocabulary import FRACTIONS
 
 __all__ = ["ADAPTIVE", "FIGURES", "Needs", "chosen", "needs_of", "plans_for"]
 
 ADAPTIVE = "adaptive"
 """How the adaptive retelling is called by ``--only``."""
 FIGURES = ("F1", "F2", "F3", "F4", "S2", "S3")
-FRACTIONS = ("Fi", "F1", "F2", "F3", "F4", "F5")
 LIQUIDS = ("Mixture", "Cd only", "Se only")
 CELL_C = (25.0, 50.0, 100.0)
 

@@ -11,10 +11,9 @@ from msc_plans.plan_stubs import read_stream, safely, trigger_and_read
 from msc_plans.plans.check import check_count, check_words
 from msc_plans.plans.measure import Why, recorded, require_dark_and_reference
 from msc_plans.protocols import Reactor, SpectrometerLike
+from msc_plans.vocabulary import FRACTIONS
 
 __all__ = ["measure_fractions"]
-
-FRACTIONS = ("Fi", "F1", "F2", "F3", "F4", "F5")
 
 
 @plan

@@ -1,6 +1,5 @@
 """One campaign in the queue: suggest, queue, wait, learn. Everything that matters is in store and queue."""
 
-import argparse
 import logging
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from msc_plans.queue.items import AgentError, CampaignQueue, Item
 from msc_plans.settings import Settings
 from msc_plans.storage import CatalogHistory, RunWriter
 
-__all__ = ["Agent", "Trial", "say"]
+__all__ = ["Agent", "AgentOptions", "Trial", "say"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +42,40 @@ class Trial:
     condition: Condition
 
 
+@dataclass(frozen=True, kw_only=True)
+class AgentOptions:
+    """How far an agent goes, and how each condition is measured.
+
+    Attributes
+    ----------
+    max_conditions : int
+        Conditions to try at most, with those before a resume.
+    failures_allowed : int
+        Conditions in a row that may fail.
+    saxs : bool
+        Take SAXS frames as well.
+    frame_exposure_s : float
+        Exposure time of each frame, s.
+    sample : str
+        Name of what flows.
+    refills : {'ask', 'draw'}
+        What happens when a syringe is empty.
+    hold : bool
+        Hold each suggestion until a person releases it.
+    resume : bool
+        Go on with what is stored of the campaign.
+    """
+
+    max_conditions: int = 8
+    failures_allowed: int = 2
+    saxs: bool = False
+    frame_exposure_s: float = 10.0
+    sample: str = ""
+    refills: str = "ask"
+    hold: bool = False
+    resume: bool = False
+
+
 class Agent:
     """One campaign: everything that matters is in store and queue, so that it can be resumed from there.
 
@@ -50,8 +83,8 @@ class Agent:
     ----------
     settings : Settings
         Store and optics.
-    options : argparse.Namespace
-        See :func:`add_arguments`.
+    options : AgentOptions
+        How far it goes, and how each condition is measured.
     uid : str
         Of the campaign.
     advisor : Advisor
@@ -67,7 +100,7 @@ class Agent:
     def __init__(
         self,
         settings: Settings,
-        options: argparse.Namespace,
+        options: AgentOptions,
         uid: str,
         advisor: Advisor,
         queue: CampaignQueue,
@@ -108,7 +141,7 @@ class Agent:
             elif why:
                 failed_in_a_row += 1
                 log.warning("%s failed: %s", trial.condition, why)
-                if failed_in_a_row > self.options.failures:
+                if failed_in_a_row > self.options.failures_allowed:
                     raise AgentError(
                         f"{failed_in_a_row} conditions failed in a row, the last at {trial.condition}: {why}"
                     )
@@ -175,21 +208,17 @@ class Agent:
         return why
 
     def _measurement(self, trial: Trial) -> dict[str, Any]:
-        saxs = {"saxs": "saxs", "frame_exposure_s": self.options.frame_exposure} if self.options.saxs else {}
+        saxs = {"saxs": "saxs", "frame_exposure_s": self.options.frame_exposure_s} if self.options.saxs else {}
         return {
             **_DEVICES,
             **trial.condition.as_dict(),
             **saxs,
             "sample": self.options.sample,
-            "refills": self._refills,
+            "refills": self.options.refills,
             "purpose": "campaign",
             "campaign_uid": self.uid,
             "trial_id": trial.trial_id,
         }
-
-    @property
-    def _refills(self) -> str:
-        return "draw" if self.options.draw else "ask"
 
     def _released(self, trial: Trial) -> bool:
         """Wait until a person has decided."""
@@ -226,7 +255,7 @@ class Agent:
         if not self.queue.state_of(mine):
             temperatures = condition.as_dict()
             del temperatures["residence_time"]
-            asked = {**_DEVICES, **temperatures, "refills": self._refills}
+            asked = {**_DEVICES, **temperatures, "refills": self.options.refills}
             self.queue.add("bring_up", asked, {"campaign_uid": self.uid})
         if self.queue.follow(mine) == "failed":
             why = self.queue.why_failed(mine).strip()

@@ -94,6 +94,8 @@ def _mechanisms(settings: Settings) -> Mapping[str, Mechanism]:
 def space_for(
     settings: Settings,
     nucleation_temperatures: Sequence[float] | None = None,
+    *,
+    growth_temperatures: Sequence[float] | None = None,
     residence_times: Sequence[float] | None = None,
     growth_offsets: Sequence[float] | None = None,
 ) -> SearchSpace:
@@ -105,6 +107,8 @@ def space_for(
         Limits and volumes.
     nucleation_temperatures
         °C; default: 240 to 350 in steps of 10.
+    growth_temperatures
+        °C; default: both ovens equal. Not together with ``growth_offsets``.
     residence_times
         s; default: 14.
     growth_offsets
@@ -113,13 +117,14 @@ def space_for(
     Raises
     ------
     ValueError
-        The limits leave nothing.
+        The limits leave nothing, or both offsets and temperatures of the growth oven are given.
     """
     limits = settings.limits
     return SearchSpace(
         nucleation_temperatures or [float(one) for one in range(240, 351, 10)],
         residence_times or [14.0],
         growth_offsets,
+        growth_temperatures=growth_temperatures,
         limits={
             "nucleation_temperature": limits.nucleation_temperature,
             "growth_temperature": limits.growth_temperature,

@@ -74,6 +74,7 @@ def _common(settings: Settings, saxs: bool) -> Parameters:
         "nucleation_temperature": _bounds(*nucleation),
         "nucleation_temperatures": _bounds(*nucleation),
         "growth_temperature": _bounds(*growth),
+        "growth_temperatures": _bounds(*growth),
         "growth_offsets": _bounds(growth[0] - nucleation[1], growth[1] - nucleation[0]),
         "oven_temperature": _bounds(max(nucleation[0], growth[0]), _UNHEATED_C),
         "cell_temperatures": _bounds(_LEAST, _HOTTEST_CELL_C),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bluesky.utils import MsgGenerator, plan
 
@@ -13,10 +13,9 @@ from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
 from msc_plans.session.advisors import advisor_for, space_for
 from msc_plans.session.forms import with_forms
 from msc_plans.session.session import Session
+from msc_plans.vocabulary import GoalName
 
 __all__ = ["plans_of"]
-
-Goal = Literal["map", "maximise", "discriminate", "learn"]
 
 
 def plans_of(session: Session) -> Mapping[str, Callable[..., Any]]:
@@ -59,9 +58,10 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
     def msc_campaign(
         reactor: Reactor,
         spectrometer: SpectrometerLike,
-        goal: Goal = "map",
+        goal: GoalName = "map",
         family: str = campaign_family,
         nucleation_temperatures: list[float] | None = None,
+        growth_temperatures: list[float] | None = None,
         residence_times: list[float] | None = None,
         growth_offsets: list[float] | None = None,
         max_conditions: int = 8,
@@ -91,6 +91,8 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
             Of clusters.
         nucleation_temperatures
             To choose from, °C; default: 240 to 350 in steps of 10.
+        growth_temperatures
+            To choose from, °C; default: both ovens equal. Not together with ``growth_offsets``.
         residence_times
             To choose from, s; default: 14.
         growth_offsets
@@ -123,7 +125,13 @@ def campaign_plan(session: Session) -> Callable[..., Any]:
         str
             The campaign's uid.
         """
-        space = space_for(session.settings, nucleation_temperatures, residence_times, growth_offsets)
+        space = space_for(
+            session.settings,
+            nucleation_temperatures,
+            growth_temperatures=growth_temperatures,
+            residence_times=residence_times,
+            growth_offsets=growth_offsets,
+        )
         budget = Budget(
             seconds=None if max_hours is None else 3600.0 * max_hours,
             microlitres=None if max_ml is None else 1e3 * max_ml,

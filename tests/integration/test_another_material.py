@@ -264,7 +264,7 @@ def test_a_campaign_over_channel_access(tmp_path):
         assert "CdSe" not in done.stdout
         return done.stdout
 
-    said = run("demo", "--scenario", FOLDER / "scenario.toml", "--conditions", 2, "--store", "store")
+    said = run("demo", "--scenario", FOLDER / "scenario.toml", "--max-conditions", 2, "--store", "store")
     assert "Campaign: map where CdS-350 accumulates at 14 s" in said
     assert "CdS-350 -373" in said
     assert (tmp_path / "store" / "campaign.png").stat().st_size > 20_000

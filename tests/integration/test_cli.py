@@ -19,10 +19,10 @@ def msc(*arguments, cwd=None):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--goal", "fly"], "unknown goal 'fly'; goals are map, maximise"),
+        (["fly"], "unknown goal 'fly'; goals are map, maximise"),
         (["--family", "CdSe-999"], "unknown family 'CdSe-999'; families are CdSe-382"),
         (["--scenario", "nowhere"], "nowhere"),
-        (["--conditions", "9"], "--conditions must be 1 to 8, not 9"),
+        (["--max-conditions", "9"], "--max-conditions must be 1 to 8, not 9"),
         (["--time-scale", "-1"], "--time-scale must be above 0"),
         (["--time-scale", "nan"], "--time-scale must be above 0"),
         (["--tiled-port", "99999"], "port 99999 is not between 0 and 65535"),
@@ -42,7 +42,7 @@ def test_an_occupied_port_is_named(tmp_path, option):
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
-        done = msc("demo", option, str(port), "--conditions", "1", cwd=tmp_path)
+        done = msc("demo", option, str(port), "--max-conditions", "1", cwd=tmp_path)
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert "Traceback" not in done.stderr

@@ -95,7 +95,7 @@ ASKED = [
 @pytest.mark.parametrize("public", [False, True])
 def test_the_store_is_read_with_the_key_or_if_it_is_public_and_written_with_the_key_alone(tmp_path, public):
     options = ["--public"] if public else []
-    with running(tmp_path, "tiled", "store", *options, until="serving") as (process, said):
+    with running(tmp_path, "tiled", "--store", "store", *options, until="serving") as (process, said):
         uri = re.search(r"http://\S+?(?=,|\s)", said)[0]
         wait_until(lambda: ask(uri, "GET", "/healthz")[0] == 200, what="the server")
         key = (tmp_path / "store" / "api_key").read_text()
@@ -115,7 +115,7 @@ def test_the_store_is_read_with_the_key_or_if_it_is_public_and_written_with_the_
 def test_the_environment_does_not_open_the_store(tmp_path, monkeypatch):
     monkeypatch.setenv("TILED_ALLOW_ANONYMOUS_ACCESS", "true")
     monkeypatch.setenv("TILED_SINGLE_USER_API_KEY", "known")
-    with running(tmp_path, "tiled", "store", until="serving") as (_, said):
+    with running(tmp_path, "tiled", "--store", "store", until="serving") as (_, said):
         uri = re.search(r"http://\S+", said)[0]
         wait_until(lambda: ask(uri, "GET", "/healthz")[0] == 200, what="the server")
         assert [ask(uri, "GET", "/api/v1/metadata/", key)[0] for key in (None, "known")] == [401, 401]

@@ -93,8 +93,8 @@ def test_a_database_that_is_away_for_a_while_gets_what_waited_and_its_tables_are
 
 
 def test_msc_tiled_refuses_what_can_not_be(tmp_path, capsys):
-    assert main(["tiled", str(tmp_path / "one"), "--processes", "2"]) == 2
+    assert main(["tiled", "--store", str(tmp_path / "one"), "--processes", "2"]) == 2
     assert "processes = 2 needs PostgreSQL" in capsys.readouterr().err
     uri = "postgresql://msc@127.0.0.1:1/clusters"
-    assert main(["tiled", str(tmp_path / "two"), "--postgresql", uri]) == 2
+    assert main(["tiled", "--store", str(tmp_path / "two"), "--postgresql", uri]) == 2
     assert f"the store's database {uri} can't be opened" in capsys.readouterr().err

@@ -188,7 +188,21 @@ def test_runs_as_a_table_and_as_json(server, raw, capsys):
     assert [line.split()[-1] for line in lines] == [uid[:8] for uid in raw[:3]]
     assert "280 → 280 °C, 14 s" in lines[0]
     assert ("CdSe-437" in lines[0], " none " in lines[1]) == (True, True)
-    assert main(["runs", "--store", str(server.folder), "--json", "--nucleation", "290:", "--time", ":15"]) == 0
+    assert (
+        main(
+            [
+                "runs",
+                "--store",
+                str(server.folder),
+                "--json",
+                "--nucleation-temperatures",
+                "290:",
+                "--residence-times",
+                ":15",
+            ]
+        )
+        == 0
+    )
     (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (record["uid"], record["scan_id"], record["families"], record["exit_status"]) == (raw[1], 2, [], "success")
 
@@ -209,7 +223,10 @@ def test_one_run_with_what_belongs_to_it(server, raw, capsys):
     ("options", "words"),
     [
         (["runs", "0000000"], "has no run '0000000'"),
-        (["runs", "--nucleation", "260"], "--nucleation '260' is no range; give LOW:HIGH in °C"),
+        (
+            ["runs", "--nucleation-temperatures", "260"],
+            "--nucleation-temperatures '260' isn't a range; give LOW:HIGH in °C",
+        ),
         (["runs", "--since", "noon"], "--since 'noon' is no time"),
         (["runs", "--limit", "0"], "--limit must be 1 or more, not 0"),
         (["export"], "say which runs"),

@@ -27,7 +27,7 @@ steps = ["families", "465 to NC"]
 title = "Nanocrystals come from CdSe-403"
 steps = ["families", "403 to NC"]
 """
-GRID = ("--nucleation", "250:330:20", "--times", "4.5,14")
+GRID = ("--nucleation-temperatures", "250:330:20", "--residence-times", "4.5,14")
 AXES = ("nucleation_temperature", "growth_temperature", "residence_time")
 INTERVALS = ("height", "ratio", "nc_wavelength_nm")
 
@@ -129,7 +129,7 @@ def test_a_batch_says_all_that_a_planner_needs(folder, capsys, records):
 
 def test_the_same_seed_gives_the_same_answer(folder, capsys, monkeypatch, records):
     write("one.jsonl", records[1:2])
-    arguments = ("--nucleation", "250,270,310", "--times", "14", "-n", 2)
+    arguments = ("--nucleation-temperatures", "250,270,310", "--residence-times", "14", "-n", 2)
     first = suggest(capsys, "one.jsonl", *arguments, "--seed", 3)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(Path("one.jsonl").read_bytes())))
     assert suggest(capsys, "-", *arguments, "--seed", 3) == first
@@ -138,7 +138,16 @@ def test_the_same_seed_gives_the_same_answer(folder, capsys, monkeypatch, record
 
 
 def test_limits_forbidden_boxes_and_failures_are_kept(folder, capsys):
-    grid = ("--nucleation", "250:310:20", "--growth-offsets", "-20:20:20", "--times", "14", "-n", 99)
+    grid = (
+        "--nucleation-temperatures",
+        "250:310:20",
+        "--growth-offsets",
+        "-20:20:20",
+        "--residence-times",
+        "14",
+        "-n",
+        99,
+    )
     limits = ("--limit", "growth_temperature=250:310", "--limit", "nucleation_temperature=20:300")
     box = ("--forbid", "nucleation_temperature=260:280,growth_temperature=265:320")
     found = suggest_some(capsys, *grid, *limits, *box)
@@ -164,19 +173,23 @@ def suggest_some(capsys, *arguments, history="empty.jsonl"):
 @pytest.mark.parametrize(
     ("goal", "words"),
     [
-        (("map", "--time", "14", "--family", "CdSe-403"), "CdSe-403"),
+        (("map", "--map-time", "14", "--family", "CdSe-403"), "CdSe-403"),
         (("maximise", "--by", "purity"), "the purest CdSe-437"),
         (("discriminate",), "from"),
         (("learn",), "tells most about the rate constants"),
     ],
 )
 def test_every_goal_has_its_reason(folder, capsys, goal, words):
-    (found,) = suggest(capsys, "empty.jsonl", "--nucleation", "250:310:20", "--times", "14", "--goal", *goal)
+    (found,) = suggest(
+        capsys, "empty.jsonl", *goal, "--nucleation-temperatures", "250:310:20", "--residence-times", "14"
+    )
     assert words in found["reason"]
 
 
 def test_the_table_fits_a_terminal_and_says_when_the_goal_is_reached(folder, capsys, records):
-    code, out, err = msc(capsys, "suggest", "h.jsonl", "--nucleation", "250,290,330", "--times", "14", "-n", 2)
+    code, out, err = msc(
+        capsys, "suggest", "h.jsonl", "--nucleation-temperatures", "250,290,330", "--residence-times", "14", "-n", 2
+    )
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 100
     for words in ("Goal: map where CdSe-437 accumulates", "3 conditions measured", "why:", "runner-up:", "P(acc.)"):
@@ -187,14 +200,14 @@ def test_the_table_fits_a_terminal_and_says_when_the_goal_is_reached(folder, cap
 
 
 def test_a_budget_that_does_not_last_gives_no_suggestion(folder, capsys):
-    code, out, err = msc(capsys, "suggest", "empty.jsonl", *GRID, "--budget-ml", "2")
+    code, out, err = msc(capsys, "suggest", "empty.jsonl", *GRID, "--max-ml", "2")
     assert (code, err) == (0, "")
     assert "budget would be exceeded by any further condition: 2.0 of 2 mL are left" in out
     assert "runner-up" not in out
-    code, out, err = msc(capsys, "suggest", "empty.jsonl", *GRID, "--budget-ml", "2", "--json")
+    code, out, err = msc(capsys, "suggest", "empty.jsonl", *GRID, "--max-ml", "2", "--json")
     assert (code, out) == (0, "")
     assert "budget would be exceeded" in err
-    found = suggest(capsys, "empty.jsonl", *GRID, "--budget-ml", "2", "--volume-ul", "250")
+    found = suggest(capsys, "empty.jsonl", *GRID, "--max-ml", "2", "--volume-ul", "250")
     assert found[0]["cost_ul"] < 2000
 
 
@@ -202,7 +215,7 @@ def test_what_no_mechanism_gives_raises_the_alarm(folder, capsys, records):
     absurd = {**records[1], "CdSe-382_height": 1.9, "nc_height": 1.9, "nc_wavelength_nm": 690.0}
     write("absurd.jsonl", [records[1], absurd])
     Path("two.toml").write_text(MECHANISMS.partition("[mechanisms.window]")[0])
-    (found,) = suggest(capsys, "absurd.jsonl", "--nucleation", "250,330", "--times", "10")
+    (found,) = suggest(capsys, "absurd.jsonl", "--nucleation-temperatures", "250,330", "--residence-times", "10")
     assert "no mechanism fits" in found["alarm"]
     code, out, _ = msc(capsys, "fit", "absurd.jsonl")
     assert code == 0
@@ -277,19 +290,25 @@ def test_a_file_that_is_no_text_is_named(folder, capsys):
         (["h.jsonl", "--campaign", "c1"], "--campaign is for a store; h.jsonl is a file"),
         (["."], ".: is a folder without a store"),
         (["http://127.0.0.1:1/"], "http://127.0.0.1:1/: no store answers there"),
-        (["h.jsonl", "--goal", "fly"], "unknown goal 'fly'; goals are map, maximise"),
+        (["h.jsonl", "fly"], "unknown goal 'fly'; goals are map, maximise"),
         (["h.jsonl", "--family", "CdSe-999"], "unknown family 'CdSe-999'; families are CdSe-382"),
-        (["h.jsonl", "--goal", "maximise", "--by", "colour"], "by must be 'amount' or 'purity', not 'colour'"),
-        (["h.jsonl", "--goal", "learn", "--family", "CdSe-437"], "--family is of the goal map or maximise"),
-        (["h.jsonl", "--time", "9"], "no candidate has a residence time of 9 s; they have 1.5, 3"),
-        (["h.jsonl", "--nucleation", "240:350"], "--nucleation '240:350': '240:350' is no range; give begin:end:step"),
-        (["h.jsonl", "--nucleation", "350:240:10"], "'350:240:10' is empty"),
-        (["h.jsonl", "--nucleation", "1:1e9:1"], "more than 500 values; use a larger step"),
-        (["h.jsonl", "--times", "3,x"], "--times '3,x': 'x' is no number"),
-        (["h.jsonl", "--times", "0.1:40:0.1"], "the grid has 4800 conditions, at most 2000"),
-        (["h.jsonl", "--nucleation", "520"], "nucleation_temperature 520 is outside 0 to 500 °C"),
-        (["h.jsonl", "--growth", "240", "--growth-offsets", "-9:9:9"], "give --growth or --growth-offsets, not both"),
-        (["h.jsonl", "--limit", "growth=1:2"], "--limit 'growth=1:2': 'growth' is no value of a condition"),
+        (["h.jsonl", "maximise", "--by", "colour"], "by must be 'amount' or 'purity', not 'colour'"),
+        (["h.jsonl", "learn", "--family", "CdSe-437"], "--family is for the goal map or maximise"),
+        (["h.jsonl", "--map-time", "9"], "no candidate has a residence time of 9 s; they have 1.5, 3"),
+        (
+            ["h.jsonl", "--nucleation-temperatures", "240:350"],
+            "--nucleation-temperatures '240:350': '240:350' isn't a range; give begin:end:step",
+        ),
+        (["h.jsonl", "--nucleation-temperatures", "350:240:10"], "'350:240:10' is empty"),
+        (["h.jsonl", "--nucleation-temperatures", "1:1e9:1"], "more than 500 values; use a larger step"),
+        (["h.jsonl", "--residence-times", "3,x"], "--residence-times '3,x': 'x' isn't a number"),
+        (["h.jsonl", "--residence-times", "0.1:40:0.1"], "the grid has 4800 conditions, at most 2000"),
+        (["h.jsonl", "--nucleation-temperatures", "520"], "nucleation_temperature 520 is outside 0 to 500 °C"),
+        (
+            ["h.jsonl", "--growth-temperatures", "240", "--growth-offsets", "-9:9:9"],
+            "give --growth-temperatures or --growth-offsets, not both",
+        ),
+        (["h.jsonl", "--limit", "growth=1:2"], "--limit 'growth=1:2': 'growth' isn't a value of a condition"),
         (["h.jsonl", "--limit", "growth_temperature=20:30"], "no condition is left in the search space"),
         (["h.jsonl", "--forbid", "growth_temperature=9"], "'growth_temperature=9' is not name=low:high"),
         (["h.jsonl", "--flow", "10:90"], "--flow needs --volume-ul"),
@@ -298,7 +317,7 @@ def test_a_file_that_is_no_text_is_named(folder, capsys):
         (["h.jsonl", "--feed-mmol-l", "0"], "--feed-mmol-l must be above 0, not 0"),
         (["h.jsonl", "--chamber-fraction", "3"], "--chamber-fraction must be between 0 and 1, not 3"),
         (["h.jsonl", "--seed", "-1"], "--seed must be 0 or more, not -1"),
-        (["h.jsonl", "--budget-ml", "-3"], "--budget-ml must be above 0, not -3"),
+        (["h.jsonl", "--max-ml", "-3"], "--max-ml must be above 0, not -3"),
         (["h.jsonl", "-n", "0"], "-n must be 1 or more, not 0"),
     ],
 )
@@ -321,12 +340,12 @@ def test_bad_mechanisms_particles_and_pictures_are_one_line(folder, capsys):
         ("x =", "two.toml is no TOML"),
         ("species = 3\n[mechanisms.a]\nsteps = []", "species: must be a table, not 3"),
         (MECHANISMS.replace("403 to NC", "warp"), "unknown step warp"),
-        (one, "--goal discriminate needs two mechanisms or more; there is sequential only"),
+        (one, "the goal discriminate needs two mechanisms or more; there is sequential only"),
     ):
         Path("two.toml").unlink(missing_ok=True)
         if content is not None:
             Path("two.toml").write_text(content)
-        assert words in refused(capsys, "suggest", "h.jsonl", "--goal", "discriminate")
+        assert words in refused(capsys, "suggest", "h.jsonl", "discriminate")
 
 
 @pytest.fixture

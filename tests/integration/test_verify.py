@@ -57,7 +57,7 @@ def journal(store):
 
 
 def verify(capsys, folder):
-    code = main(["verify", str(folder)])
+    code = main(["verify", "--store", str(folder)])
     return code, capsys.readouterr().out
 
 
@@ -108,19 +108,19 @@ def test_what_the_catalogue_lacks_is_replayed(store, capsys):
     folder, uid, _ = store
     with opened(folder) as catalog:
         catalog.delete_contents(uid, recursive=True, external_only=False)
-    code = main(["verify", "--json", str(folder)])
+    code = main(["verify", "--json", "--store", str(folder)])
     captured = capsys.readouterr()
     reports = {report["uid"]: report for report in map(json.loads, captured.out.splitlines())}
     assert code == 1
     assert reports[uid]["problems"] == ["not in the catalogue"]
-    assert main(["replay", str(folder)]) == 0
+    assert main(["replay", "--store", str(folder)]) == 0
     assert capsys.readouterr().out == f"1 runs written to {folder}\n"
-    assert main(["replay", str(folder)]) == 0
+    assert main(["replay", "--store", str(folder)]) == 0
     assert capsys.readouterr().out == f"0 runs written to {folder}\n"
     assert verify(capsys, folder)[0] == 0
 
 
 def test_bad_input_is_refused(tmp_path, capsys):
     for command in ("verify", "replay"):
-        assert main([command, str(tmp_path)]) == 2
+        assert main([command, "--store", str(tmp_path)]) == 2
         assert f"{tmp_path} holds no journals" in capsys.readouterr().err

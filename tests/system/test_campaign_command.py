@@ -22,13 +22,13 @@ def run(*arguments, store):
 
 @pytest.mark.long
 def test_a_campaign_goes_on_where_it_ended(tmp_path):
-    common = ["--simulate", "fast", "--time-scale", 200, "--particles", 50, "--store", tmp_path, "--draw"]
-    first = run("campaign", "map", "--conditions", 1, *common, store=tmp_path)
+    common = ["--simulate", "fast", "--time-scale", 200, "--particles", 50, "--store", tmp_path, "--refills", "draw"]
+    first = run("campaign", "map", "--max-conditions", 1, *common, store=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "condition 1 of at most 1" in first.stdout
     with opened(tmp_path) as catalog:
         (uid,) = CatalogHistory(catalog).campaigns()
-    second = run("campaign", "map", "--conditions", 2, "--resume", uid, *common, store=tmp_path)
+    second = run("campaign", "map", "--max-conditions", 2, "--resume", uid, *common, store=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "condition 2 of at most 2" in second.stdout
     with opened(tmp_path) as catalog:
@@ -55,8 +55,8 @@ def test_a_plan_is_rehearsed_without_a_reactor(tmp_path):
         (["plan", "check", "measure_condition", "nucleation_temperature=280"], "the plan needs growth_temperature"),
         (["plan", "check", "residence_time_scan", "residence_times=[0.001]"], "residence_time 0.001 s is outside"),
         (["plan", "check", "flush", "volume=3"], "there is no argument volume"),
-        (["plan", "check", "flush", "3"], "'3' is no NAME=VALUE"),
-        (["campaign", "--conditions", "0"], "--conditions must be 1 or more"),
+        (["plan", "check", "flush", "3"], "'3' isn't of the form NAME=VALUE"),
+        (["campaign", "--max-conditions", "0"], "--max-conditions must be 1 or more"),
         (["campaign", "--simulate", "nosuch"], "nosuch"),
         (["campaign", "--simulate", "fast", "--prefix", "X:"], "choose one"),
     ],

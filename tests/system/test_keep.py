@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 @pytest.mark.timeout(300)
 def test_a_kept_demo_can_be_attached_to_and_stopped(tmp_path):
     done = subprocess.run(
-        [BIN / "msc", "demo", "--keep", "--conditions", "1"],
+        [BIN / "msc", "demo", "--keep", "--max-conditions", "1"],
         cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     pids = [int(pid) for pid in re.findall(r"Stop both with: kill (\d+) (\d+)", done.stdout)[0]]

@@ -154,7 +154,7 @@ def test_a_session_starts_says_what_is_there_and_ends_quietly(terminal):
     ("arguments", "words"),
     [
         (["--simulate", "--prefix", "X:"], "--simulate and --prefix: choose one"),
-        (["--simulate", "--profile", "nowhere"], "nowhere is no IPython profile"),
+        (["--simulate", "--profile", "nowhere"], "nowhere isn't an IPython profile"),
         (["--simulate", "no_such_scenario"], "no_such_scenario"),
         (["--prefix", "NOBODY:"], "NOBODY:Reactor:Interlock does not answer"),
     ],

@@ -85,7 +85,7 @@ def test_the_installed_program_works_in_an_empty_home(installed, tmp_path):
     assert "residence_time_scan" in msc("plan", "list")
     assert "4 conditions" in msc("plan", "check", "residence_time_scan", "residence_times=[7,9,11,14]")
     assert "Nothing is broken." in msc("doctor", "--timeout", "60")
-    shown = msc("demo", "--conditions", "1")
+    shown = msc("demo", "--max-conditions", "1")
     assert "1 conditions in" in shown
     assert (tmp_path / "msc-demo" / "campaign.png").exists()
 

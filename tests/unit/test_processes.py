@@ -56,6 +56,13 @@ def test_one_that_dies_at_its_start_is_named_with_what_it_wrote(start, tmp_path)
         child.wait_until(lambda: False, 20.0)
 
 
+def test_what_an_earlier_one_wrote_is_not_quoted(start, tmp_path):
+    (tmp_path / "child.log").write_text("yesterday: all pumps stopped\n")
+    child = start("raise SystemExit(3)")
+    with pytest.raises(ChildError, match=r"the child ended at its start \(code 3\); see "):
+        child.wait_until(lambda: False, 20.0)
+
+
 def test_one_that_never_becomes_ready_is_named_with_the_time(start):
     child = start("import time; time.sleep(60)", log=None)
     with pytest.raises(ChildError, match=r"^the child does not listen within 0.2 s$"):

@@ -90,8 +90,9 @@ COMMAND_LINES = {
     "agent": [], "campaign": [], "doctor": [], "export": ["abcdefgh"], "plan": ["check", "standby"], "queue": [],
     "reproduce": ["--prefix", "X:"], "reprocess": [], "runs": [], "session": ["--simulate"],
     "analyze": ["uvvis", "msc.toml"], "suggest": ["history.jsonl"], "fit": ["history.jsonl"],
+    "replay": [], "tiled": [], "verify": [],
 }  # fmt: skip
-WITHOUT_SETTINGS = {"completion", "demo", "ioc", "replay", "tiled", "verify"}
+WITHOUT_SETTINGS = {"completion", "demo", "ioc"}
 
 
 @pytest.mark.parametrize("command", COMMAND_LINES)

@@ -1,60 +1,92 @@
-"""The grid of conditions that ``msc suggest`` may choose from, as its options say it."""
+"""The grid of conditions to choose from: the same options for every command that has one."""
 
 import argparse
 import math
 import re
+from typing import TYPE_CHECKING
 
-from msc_plans.advisor import SearchSpace
-from msc_plans.advisor.cost import REACTOR_VOLUME_UL
-from msc_plans.cli.arguments.history import check_condition
 from msc_plans.condition import Condition
 from msc_plans.errors import InputError
 
-__all__ = ["add_grid_arguments", "grid_of"]
+if TYPE_CHECKING:
+    from msc_plans.advisor import SearchSpace
+
+__all__ = ["add_grid_arguments", "add_region_arguments", "axes_of", "grid_of"]
 
 _MOST_VALUES = 500
 _MOST_CONDITIONS = 2000
 _FORM = "give begin:end:step (240:350:10), single values (240,260,300), or both"
 
 
-def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which conditions may be suggested."""
+def add_grid_arguments(parser: argparse.ArgumentParser, *, residence_times: str) -> None:
+    """Add the options that say which conditions may be chosen."""
     # A range such as -20:20:10 is a value, not an option.
     parser._negative_number_matcher = re.compile(r"-\d")
-    group = parser.add_argument_group("which conditions", f"For each axis {_FORM}.")
-    group.add_argument("--nucleation", default="240:350:10", metavar="RANGE", help="°C (default: %(default)s)")
-    group.add_argument("--growth", metavar="RANGE", help="growth temperatures, °C (default: both ovens equal)")
-    group.add_argument("--growth-offsets", metavar="RANGE", help="growth less nucleation temperature, K")
-    group.add_argument("--times", default="1.5,3,4.5,7.6,10,14", metavar="RANGE", help="s (default: %(default)s)")
+    group = parser.add_argument_group("conditions to choose from", f"For each axis {_FORM}.")
     group.add_argument(
+        "--nucleation-temperatures", default="240:350:10", metavar="RANGE",
+        help="temperatures of the nucleation oven, °C (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--growth-temperatures", metavar="RANGE", help="temperatures of the growth oven, °C (default: both ovens equal)"
+    )
+    group.add_argument(
+        "--growth-offsets", metavar="RANGE", help="growth less nucleation temperature, K, instead of the former"
+    )
+    group.add_argument(
+        "--residence-times", default=residence_times, metavar="RANGE", help="residence times, s (default: %(default)s)"
+    )
+
+
+def axes_of(args: argparse.Namespace) -> dict[str, list[float] | None]:
+    """Return the values of each axis by the name that plans give it; None where an option was left out.
+
+    Raises
+    ------
+    InputError
+        An option isn't a range, or the growth temperature is given in both ways.
+    """
+    if args.growth_temperatures is not None and args.growth_offsets is not None:
+        raise InputError("give --growth-temperatures or --growth-offsets, not both")
+    names = ("nucleation_temperatures", "growth_temperatures", "growth_offsets", "residence_times")
+    return {
+        name: None if (text := getattr(args, name)) is None else _axis(f"--{name.replace('_', '-')}", text)
+        for name in names
+    }
+
+
+def add_region_arguments(parser: argparse._ActionsContainer) -> None:
+    """Add what the reactor can do, and what is never to be suggested."""
+    parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=LOW:HIGH",
-        help="what the reactor can do, such as growth_temperature=20:360; repeatable",
+        help="range that the reactor can do, such as growth_temperature=20:360; repeatable",
     )  # fmt: skip
-    group.add_argument("--flow", metavar="LOW:HIGH", help="what the pumps can do together, µL/min (needs --volume-ul)")
-    group.add_argument(
+    parser.add_argument(
+        "--flow", metavar="LOW:HIGH", help="flow that the pumps can do together, µL/min (needs --volume-ul)"
+    )
+    parser.add_argument(
         "--forbid", action="append", default=[], metavar="NAME=LOW:HIGH,…",
-        help="conditions inside all of the ranges given together are never suggested; repeatable",
+        help="region never to suggest: conditions inside all of the ranges given together; repeatable",
     )  # fmt: skip
 
 
-def grid_of(args: argparse.Namespace) -> SearchSpace:
-    """Return the grid.
+def grid_of(args: argparse.Namespace) -> "SearchSpace":
+    """Return the grid of the axes, less what limits and forbidden regions take away.
 
     Raises
     ------
     InputError
         An option isn't a range, a name is unknown, or no condition or too many are left.
     """
-    if args.growth is not None and args.growth_offsets is not None:
-        raise InputError("give --growth or --growth-offsets, not both")
-    nucleation = _axis("--nucleation", args.nucleation)
-    times = _axis("--times", args.times)
-    growth = None if args.growth is None else _axis("--growth", args.growth)
-    offsets = None if args.growth_offsets is None else _axis("--growth-offsets", args.growth_offsets)
+    from msc_plans.advisor import SearchSpace
+    from msc_plans.advisor.cost import REACTOR_VOLUME_UL
+
+    axes = axes_of(args)
     if args.flow is not None and args.volume_ul is None:
         raise InputError("--flow needs --volume-ul: the flow is the reactor's volume over the residence time")
     flow = None if args.flow is None else _ends("--flow", args.flow)
-    number = len(nucleation) * len(times) * len(growth or offsets or [0.0])
+    nucleation, times = axes["nucleation_temperatures"] or [], axes["residence_times"] or []
+    number = len(nucleation) * len(times) * len(axes["growth_temperatures"] or axes["growth_offsets"] or [0.0])
     if number > _MOST_CONDITIONS:
         raise InputError(
             f"the grid has {number} conditions, at most {_MOST_CONDITIONS} can be weighed: use larger steps"
@@ -63,14 +95,16 @@ def grid_of(args: argparse.Namespace) -> SearchSpace:
     forbidden = [_box("--forbid", text) for text in args.forbid]
     try:
         space = SearchSpace(
-            nucleation, times, growth_offsets=offsets, growth_temperatures=growth, limits=limits, forbidden=forbidden,
-            flow_limits=flow, reactor_volume_ul=args.volume_ul or REACTOR_VOLUME_UL,
+            nucleation, times, growth_offsets=axes["growth_offsets"], growth_temperatures=axes["growth_temperatures"],
+            limits=limits, forbidden=forbidden, flow_limits=flow,
+            reactor_volume_ul=args.volume_ul or REACTOR_VOLUME_UL,
         )  # fmt: skip
         for condition in space.candidates():
-            check_condition(condition)
+            condition.check_plausible()
     except ValueError as error:
         raise InputError(
-            f"{error} (from --nucleation, --growth, --growth-offsets, --times, --limit, --flow, --forbid)"
+            f"{error} (from --nucleation-temperatures, --growth-temperatures, --growth-offsets, --residence-times, "
+            "--limit, --flow, --forbid)"
         ) from error
     return space
 
@@ -83,7 +117,7 @@ def _axis(option: str, text: str) -> list[float]:
             values += numbers
             continue
         if len(numbers) != 3:
-            raise InputError(f"{option} {text!r}: {part!r} is no range; {_FORM}")
+            raise InputError(f"{option} {text!r}: {part!r} isn't a range; {_FORM}")
         begin, end, step = numbers
         if step <= 0 or end < begin:
             raise InputError(
@@ -106,7 +140,7 @@ def _box(option: str, text: str) -> dict[str, tuple[float, float]]:
         name = name.strip()
         if name not in Condition.__dataclass_fields__:
             names = ", ".join(Condition.__dataclass_fields__)
-            raise InputError(f"{option} {text!r}: {name!r} is no value of a condition; it has {names}")
+            raise InputError(f"{option} {text!r}: {name!r} isn't a value of a condition; there are {names}")
         box[name] = _ends(option, pair)
     return box
 
@@ -127,5 +161,5 @@ def _number(option: str, word: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{option} {text!r}: {word!r} is no number; {_FORM}")
+        raise InputError(f"{option} {text!r}: {word!r} isn't a number; {_FORM}")
     return value

@@ -15,10 +15,8 @@ from msc_plans.errors import InputError
 from msc_plans.kinetics.observation import OPTIONAL_KEYS, Observables, Observation
 from msc_plans.storage.client import is_uri
 
-__all__ = ["HistoryPoint", "MeasuredHistory", "add_history_arguments", "check_condition", "is_folder", "read_history"]
+__all__ = ["HistoryPoint", "MeasuredHistory", "add_history_arguments", "is_folder", "read_history"]
 
-_TEMPERATURES = (0.0, 500.0)
-_TIMES = (0.01, 1e5)
 _KEEP = 40
 """Characters of a broken line that are shown."""
 
@@ -53,7 +51,7 @@ class MeasuredHistory:
             raise InputError(f"{where}: failed must be true or false, not {failed!r}")
         try:
             condition = Condition.from_mapping(record)
-            check_condition(condition)
+            condition.check_plausible()
         except (ValueError, OverflowError) as error:
             raise InputError(f"{where}: {error}; a condition is two temperatures in °C and a time in s") from error
         if failed:
@@ -77,7 +75,9 @@ def add_history_arguments(parser: argparse.ArgumentParser) -> None:
         help="file of JSON lines (one condition and its outcome each), - for stdin, or folder or URI of a store",
     )
     parser.add_argument(
-        "--campaign", metavar="UID", help="of a store: which campaign, or how its uid begins (default: the latest)"
+        "--campaign",
+        metavar="UID",
+        help="uid of the campaign to read from a store, or how it begins (default: the latest)",
     )
 
 
@@ -109,21 +109,6 @@ def is_folder(path: str | Path) -> bool:
         return Path(path).is_dir()
     except OSError:
         return False
-
-
-def check_condition(condition: Condition) -> None:
-    """Refuse what no reactor does, such as kelvins or minutes in the wrong place.
-
-    Raises
-    ------
-    ValueError
-        A value is out of range; the message names it.
-    """
-    for name, value in condition.as_dict().items():
-        low, high = _TIMES if name == "residence_time" else _TEMPERATURES
-        unit = "s" if name == "residence_time" else "°C"
-        if not low <= value <= high:
-            raise ValueError(f"{name} {value:g} is outside {low:g} to {high:g} {unit}")
 
 
 def _number(value: Any) -> float:

@@ -40,7 +40,7 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
         "--feed-mmol-l",
         type=float,
         metavar="X",
-        help="formula units fed, such as the lesser of Cd and Se in the mixture (default: 10)",
+        help="concentration of formula units fed, the lesser of Cd and Se in the mixture, mmol/L (default: 10)",
     )
     parser.add_argument(
         "--chamber-fraction",
@@ -49,10 +49,13 @@ def add_model_arguments(parser: argparse._ActionsContainer) -> None:
         help="volume of the nucleation chamber over that of chamber and coil (default: 0.0457)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="the same seed gives the same answer (default: %(default)s)"
+        "--seed", type=int, default=0, help="seed; the same one gives the same answer (default: %(default)s)"
     )
     parser.add_argument(
-        "--particles", type=int, default=200, help="of each mechanism: more is slower and finer (default: %(default)s)"
+        "--particles",
+        type=int,
+        default=200,
+        help="number of parameter sets followed for each mechanism (default: %(default)s)",
     )
 
 

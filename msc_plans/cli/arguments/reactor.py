@@ -15,15 +15,17 @@ def add_reactor_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a reactor and a store."""
     parser.add_argument(
         "--simulate", nargs="?", const="palencia2020", metavar="SCENARIO",
-        help="start a simulated reactor, of this scenario (default: %(const)s)",
+        help="start a simulated reactor, of this scenario (default scenario: %(const)s)",
     )  # fmt: skip
     parser.add_argument(
         "--prefix", help="prefix of the records of a real reactor (default: MSC_PREFIX, msc.toml or MSC:)"
     )
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="simulated seconds per second (default: %(default)s)"
+        "--time-scale", type=float, default=1.0, help="simulated seconds in one second (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the simulated noise (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the simulated noise, and of the advisor (default: %(default)s)"
+    )
     parser.add_argument("--store", type=Path, help="folder of the runs (default: MSC_STORE, msc.toml or msc-data)")
 
 

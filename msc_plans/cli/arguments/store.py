@@ -4,13 +4,22 @@ import argparse
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from msc_plans.errors import InputError
 from msc_plans.storage.client import is_uri
 
-__all__ = ["add_store_argument", "one_run", "opened_store", "reach", "store_of"]
+__all__ = [
+    "add_store_argument",
+    "add_store_folder_argument",
+    "one_run",
+    "opened_store",
+    "reach",
+    "store_folder",
+    "store_of",
+]
 
 _CONNECT_S = 5.0
 _SHORTEST = 5
@@ -19,8 +28,24 @@ _SHORTEST = 5
 def add_store_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--store``."""
     parser.add_argument(
-        "--store", metavar="FOLDER|URI", help="store of runs: a folder or a server (default: as the settings say)"
+        "--store",
+        metavar="FOLDER|URI",
+        help="folder of the runs, or URI of a server (default: MSC_TILED_URI, MSC_STORE, msc.toml or msc-data)",
     )
+
+
+def add_store_folder_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--store`` for a command that needs the folder itself."""
+    parser.add_argument("--store", type=Path, help="folder of the runs (default: MSC_STORE, msc.toml or msc-data)")
+
+
+def store_folder(args: argparse.Namespace) -> Path:
+    """Return the folder that was asked for, else that of the settings."""
+    if args.store is not None:
+        return args.store
+    from msc_plans.settings import read_settings
+
+    return read_settings().store
 
 
 def store_of(args: argparse.Namespace) -> str:

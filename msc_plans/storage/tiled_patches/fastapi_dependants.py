@@ -37,7 +37,9 @@ def remember_dependants() -> None:
     known: dict[Any, Any] = {}
 
     @wraps(get_dependant)  # so that the next call finds what this one wraps
-    def remembered(**asked: Any) -> Any:
+    def remembered(*rest: Any, **asked: Any) -> Any:
+        if rest:
+            return get_dependant(*rest, **asked)
         key = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in asked.items())
         if key not in known:
             known[key] = get_dependant(**asked)

@@ -55,3 +55,65 @@ def test_bash_completes_commands_and_options(capsys):
             capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
         assert done.stdout.split() == [expected]
+
+
+def every_parser(parser, name="msc"):
+    """Each command's parser, by what is typed for it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, below in action.choices.items():
+                yield from every_parser(below, f"{name} {word}")
+    if parser.description != build_parser([]).description:
+        yield name, parser
+
+
+OLD = {
+    "--conditions", "--hours", "--ml", "--budget-ml", "--failures", "--draw", "--frame-exposure", "--nucleation",
+    "--growth", "--times", "--time", "--goal", "--to",
+}  # fmt: skip
+GRID = {"nucleation_temperatures", "growth_temperatures", "growth_offsets", "residence_times"}
+FRAGMENTS = ("of the ", "of all ", "of a ", "of this ", "of clusters", "at the most", "in a row", "that may", "whose ")
+
+
+def test_one_name_stands_for_one_thing():
+    kinds = {}
+    for name, parser in every_parser(build_parser()):
+        for action in parser._actions:
+            assert not OLD & set(action.option_strings), name
+            kinds.setdefault(action.dest, {}).setdefault((action.type, action.nargs), []).append(name)
+    # a profile is a folder of startup code, or of IPython; the rest is the same everywhere
+    mixed = {
+        dest: found for dest, found in kinds.items() if len(found) > 1 and dest not in ("resume", "store", "history")
+    }
+    assert {dest for dest in mixed if dest in GRID | {"family", "seed", "time_scale", "max_ml", "max_hours"}} == set()
+
+
+def test_every_command_with_a_grid_of_conditions_has_all_of_its_options():
+    found = {name: {one.dest for one in parser._actions} for name, parser in every_parser(build_parser())}
+    with_grid = {name for name, names in found.items() if "growth_offsets" in names}
+    assert with_grid == {"msc suggest", "msc campaign", "msc agent"}
+    assert [name for name in with_grid if not found[name] >= GRID | {"goal", "family", "max_ml", "max_hours"}] == []
+
+
+def test_plans_and_options_share_their_names():
+    import inspect
+    from types import SimpleNamespace
+
+    from msc_plans.session.plans import campaign_plan
+    from msc_plans.settings import Settings
+
+    plan = campaign_plan(SimpleNamespace(settings=Settings()))
+    parameters = inspect.signature(plan).parameters
+    (campaign,) = (parser for name, parser in every_parser(build_parser()) if name == "msc campaign")
+    names = {one.dest for one in campaign._actions} - {"help", "simulate", "prefix", "time_scale", "store"}
+    assert names <= parameters.keys()
+
+
+def test_a_help_can_be_read_alone():
+    fragments = [
+        (name, one.dest, one.help)
+        for name, parser in every_parser(build_parser())
+        for one in parser._actions
+        if one.help and one.help != argparse.SUPPRESS and one.help.startswith((*FRAGMENTS, "("))
+    ]
+    assert fragments == []

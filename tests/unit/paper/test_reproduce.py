@@ -211,7 +211,9 @@ def test_who_reads_the_archive_is_told_what_it_lacks(tmp_path, monkeypatch, caps
     journalled(tmp_path / "journal", reproduction()[:3])
     assert main(["reproduce", "--from-catalog", "--store", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert f"3 runs are not in the catalogue yet; they are read in their journals (msc replay {tmp_path})" in said
+    assert (
+        f"3 runs are not in the catalogue yet; they are read in their journals (msc replay --store {tmp_path})" in said
+    )
 
 
 def verdicts(**told: Any) -> dict[str, tuple[str, str]]:

@@ -74,11 +74,13 @@ def test_fractions_are_the_six_of_the_record(tmp_path):
 
 def test_what_the_documentation_shows_can_be_used(tmp_path):
     page = (Path(__file__).parents[4] / "docs" / "scenarios.md").read_text()
-    whole, step = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    whole, step, material = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "leaky.toml").write_text(whole)
     assert load_scenario(tmp_path / "leaky.toml").faults[0].name == "LampOff"
     (tmp_path / "gated.toml").write_text(f'base = "palencia2020"\n{step}')
     assert load_scenario(tmp_path / "gated.toml").chemistry.steps["403-437"].gate is not None
+    (tmp_path / "cds.toml").write_text(material)
+    assert "CdS" in load_scenario(tmp_path / "cds.toml").title
     for name in scenario_names():
         assert f"| `{name}` |" in page
     for name in KINDS:
