@@ -50,16 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
-    from ioc_sim.physics.scenario_file import load_scenario
-    from ioc_sim.server import PortInUseError, check_port
     from msc_plans.advisor.goals import goal_of
+    from msc_plans.session.simulator import check_scenario
     from msc_plans.settings import read_settings
 
     families = read_settings().family_table
     args.family = args.family or families.campaign_family
     try:
         goal = goal_of(args.goal, args.family, families)
-        load_scenario(args.scenario)
         if not 1 <= args.max_conditions <= MAX_CONDITIONS:
             raise ValueError(f"--max-conditions must be 1 to {MAX_CONDITIONS}, not {args.max_conditions}")
         if not 0 < args.time_scale <= 1000:
@@ -67,10 +65,9 @@ def run(args: argparse.Namespace) -> int:
         for port in (args.ioc_port, args.tiled_port):
             if not 0 <= port < 65536:
                 raise ValueError(f"port {port} is not between 0 and 65535")
-        if args.ioc_port:
-            check_port(args.ioc_port)
-    except (ValueError, OSError, PortInUseError) as error:
+    except ValueError as error:
         raise InputError(str(error)) from error
+    check_scenario(args.scenario, args.ioc_port)
     return Demo(args, goal).run()
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msc_plans.errors import InputError
 from msc_plans.processes import Child, ChildError
 
-__all__ = ["Simulator", "SimulatorError", "free_port", "use_loopback"]
+__all__ = ["Simulator", "SimulatorError", "check_scenario", "free_port", "settings_of_scenario", "use_loopback"]
 
 
 class SimulatorError(ChildError):
@@ -35,6 +36,51 @@ def use_loopback(port: int) -> dict[str, str]:
         "EPICS_CA_ADDR_LIST": "127.0.0.1",
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CA_SERVER_PORT": str(port),
+    }
+
+
+def check_scenario(scenario: str, port: int = 0) -> None:
+    """Refuse a scenario that can't be loaded, and a Channel Access port that another program holds.
+
+    Parameters
+    ----------
+    scenario : str
+        Built-in name, or path of a TOML file.
+    port : int
+        0 for any free one.
+
+    Raises
+    ------
+    InputError
+        The message names what is wrong and what to do.
+    """
+    from ioc_sim.physics.scenario_file import load_scenario
+    from ioc_sim.server import PortInUseError, check_port
+
+    try:
+        load_scenario(scenario)
+        if port:
+            check_port(port)
+    except (ValueError, OSError, PortInUseError) as error:
+        raise InputError(str(error)) from error
+
+
+def settings_of_scenario(scenario: str) -> dict[str, str]:
+    """Return the settings that a scenario's volumes ask for, as variables of the environment.
+
+    Raises
+    ------
+    InputError
+        The scenario can't be loaded.
+    """
+    from ioc_sim.physics.scenario_file import load_scenario
+
+    check_scenario(scenario)
+    found = load_scenario(scenario)
+    volumes = ("chamber_ul", "coil_ul", "dead_ul", "cell_ul")
+    return {
+        "MSC_SYRINGE_UL": str(found.pump.capacity_ul),
+        **{f"MSC_GEOMETRY__{name.upper()}": str(getattr(found.plumbing, name)) for name in volumes},
     }
 
 

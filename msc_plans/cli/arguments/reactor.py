@@ -38,8 +38,7 @@ def chosen_reactor(args: argparse.Namespace) -> Iterator[dict[str, str]]:
     InputError
         Options that contradict one another or can't be.
     """
-    from ioc_sim.physics.scenario_file import load_scenario
-    from msc_plans.session.simulator import Simulator, SimulatorError
+    from msc_plans.session.simulator import Simulator, SimulatorError, settings_of_scenario
     from msc_plans.settings import read_settings
 
     if args.simulate and args.prefix:
@@ -52,26 +51,17 @@ def chosen_reactor(args: argparse.Namespace) -> Iterator[dict[str, str]]:
     if not args.simulate:
         yield environment
         return
+    simulated = settings_of_scenario(args.simulate)
+    store = Path(environment.get("MSC_STORE") or settings.store).resolve()
     try:
-        scenario = load_scenario(args.simulate)
-        store = Path(environment.get("MSC_STORE") or settings.store).resolve()
-    except (ValueError, OSError) as error:
-        raise InputError(str(error)) from error
-    store.mkdir(parents=True, exist_ok=True)
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--store {store}: {error.strerror}") from error
     simulator = Simulator(
         scenario=args.simulate, seed=args.seed, time_scale=args.time_scale,
         log=store / "ioc.log", data_root=store / "frames",
     )  # fmt: skip
-    volumes = scenario.plumbing
-    simulated = {
-        "MSC_PREFIX": simulator.prefix,
-        "MSC_STORE": str(store),
-        "MSC_SYRINGE_UL": str(scenario.pump.capacity_ul),
-        **{
-            f"MSC_GEOMETRY__{name.upper()}": str(getattr(volumes, name))
-            for name in ("chamber_ul", "coil_ul", "dead_ul", "cell_ul")
-        },
-    }
+    simulated |= {"MSC_PREFIX": simulator.prefix, "MSC_STORE": str(store)}
     try:
         with simulator:
             yield environment | simulator.environment | simulated
