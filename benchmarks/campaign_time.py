@@ -69,7 +69,7 @@ class Bench:
         """Measure conditions in this order; return seconds of the twin and of wall time."""
         from msc_plans.plan_stubs import reach
         from msc_plans.plans import bring_up
-        from msc_plans.plans.measure import Why
+        from msc_plans.plans.measure import RunMetadata
         from msc_plans.plans.series import series
 
         first, times = ordered[0], []
@@ -81,7 +81,9 @@ class Bench:
             yield from reach(self.reactor, first)
             self._scale.put(scale, wait=True)
             times.append((self.clock(), time.perf_counter()))
-            yield from series(self.reactor, self.spectrometer, ordered, Why("benchmark"), order="given", refills="draw")
+            yield from series(
+                self.reactor, self.spectrometer, ordered, RunMetadata("benchmark"), order="given", refills="draw"
+            )
             times.append((self.clock(), time.perf_counter()))
 
         with redirect_stdout(io.StringIO()):

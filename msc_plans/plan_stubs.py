@@ -206,7 +206,7 @@ def make_safe(
         ]
     failed = None
     for step in steps:
-        failed = (yield from _surely(step)) or failed
+        failed = (yield from _outcome_of(step)) or failed
     if failed is not None:
         raise failed
 
@@ -215,7 +215,7 @@ def _closed(device: Any) -> Callable[[], MsgGenerator[Any]]:
     return lambda: bps.abs_set(device.shutter, "Closed", wait=True)
 
 
-def _surely(step: Callable[[], MsgGenerator[Any]]) -> MsgGenerator[Exception | None]:
+def _outcome_of(step: Callable[[], MsgGenerator[Any]]) -> MsgGenerator[Exception | None]:
     """Do a step, twice if need be: RunEngine tells of the failure of something set before in the middle of it."""
     failed = None
     for _ in range(2):

@@ -56,7 +56,7 @@ class GeometrySettings(_Section):
 
 
 class OvenSettings(_Section):
-    """How fast the ovens go: what plans reckon with."""
+    """How fast the ovens heat and cool, for the plans' forecasts."""
 
     heating_k_min: float = Field(default=60.0, gt=0, description="fastest heating of either oven")
     cooling_s: float = Field(default=280.0, gt=0, description="time constant of cooling by air")

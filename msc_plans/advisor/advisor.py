@@ -141,7 +141,7 @@ class Advisor:
         Raises
         ------
         ValueError
-            The file is no checkpoint, of a later version, or of mechanisms or families that are not known.
+            The file isn't a checkpoint, or is of a later version, or of unknown mechanisms or families.
         """
         return checkpoint.read(Path(path), cls, mechanisms, families)
 

@@ -118,7 +118,7 @@ def read(
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no advisor checkpoint: {error}") from error
+        raise ValueError(f"{path} isn't an advisor checkpoint: {error}") from error
     version = state.get("schema_version") if isinstance(state, dict) else None
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(f"{path} has schema version {version!r}; this advisor reads 1 to {SCHEMA_VERSION}")
@@ -131,7 +131,7 @@ def read(
             built_in_families() if families is None else families,
         )
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path} is no whole advisor checkpoint: {error!r}") from error
+        raise ValueError(f"{path} isn't a complete advisor checkpoint: {error!r}") from error
 
 
 def _restored(

@@ -46,9 +46,9 @@ def reason(
         where = f"{condition.nucleation_temperature:g} → {where}"
     timed = f"{where}, {condition.residence_time:g} s"
     if isinstance(goal, MaximiseGoal):
-        start = "is expected to give" if begun else "is the model's first guess for"
+        start = "probably gives" if begun else "is the model's first guess for"
         most = "most" if goal.by == "amount" else "purest"
-        return f"{timed} {start} the {most} {goal.family}, or to rule it out; {cost}"
+        return f"{timed} {start} the {most} {goal.family}; measuring it shows whether it does; {cost}"
     if isinstance(goal, DiscriminateGoal):
         first, *others = sorted(rivals, key=lambda name: -rivals[name])
         other = "".join(f" from {name} ({rivals[name]:.2f})" for name in others[:1])

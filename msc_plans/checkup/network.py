@@ -22,7 +22,10 @@ def check_addresses(environment: Mapping[str, str] = os.environ) -> Finding:
     about = "Channel Access"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         return Finding(
-            about, "broken", f"EPICS_CA_SERVER_PORT={port} is no port", "unset it, or set it to the IOC's (5064)"
+            about,
+            "broken",
+            f"EPICS_CA_SERVER_PORT={port} isn't a port number",
+            "unset it, or set it to the IOC's (5064)",
         )
     for address in listed:
         host, _, own_port = address.partition(":")
@@ -30,7 +33,7 @@ def check_addresses(environment: Mapping[str, str] = os.environ) -> Finding:
             socket.getaddrinfo(host, int(own_port or port), socket.AF_INET)
         except (OSError, ValueError) as error:
             return Finding(
-                about, "broken", f"{address} of EPICS_CA_ADDR_LIST is no address: {error}",
+                about, "broken", f"{address} of EPICS_CA_ADDR_LIST isn't an address: {error}",
                 "correct it: names or IPv4 addresses, with blanks between them",
             )  # fmt: skip
     if not listed and not automatic:

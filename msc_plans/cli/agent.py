@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``msc agent``; returns the exit code."""
-    from msc_plans.queue.held import Held, NotHeldError
+    from msc_plans.queue.held import HeldSuggestions, NotHeldError
     from msc_plans.settings import read_settings
 
     check_campaign(args)
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.release or args.reject:
             word = "released" if args.release else "rejected"
-            print(f"{word}: {Held(settings.store).decide(args.release or args.reject, word)}", end="")
+            print(f"{word}: {HeldSuggestions(settings.store).decide(args.release or args.reject, word)}", end="")
             return 0
     except NotHeldError as error:
         raise InputError(str(error)) from error

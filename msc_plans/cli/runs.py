@@ -209,7 +209,7 @@ def _time(text: str | None) -> float | None:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise InputError(f"--since {text!r} is no time; give a date, 2026-11-23, or 2026-11-23T14:00") from error
+        raise InputError(f"--since {text!r} isn't a time; give a date, 2026-11-23, or 2026-11-23T14:00") from error
 
 
 def _written_time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""HDF5 files of others, read in a process apart: a damaged one can crash the HDF5 library and with it who reads it.
+"""Read HDF5 files of unknown origin in a separate process: a damaged one can crash the HDF5 library and its reader.
 
 A server process (`msc_plans.files.isolated_server`) loads h5py once and forks for each file. So a crash, a hang or
 memory that was spoilt stays with the fork that met it, and costs neither the caller nor the files after it. What comes
@@ -53,7 +53,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def read_isolated(path: Path, wanted: Literal["spectra", "curves"]) -> tuple[Table, ...]:
-    """Read the tables of an HDF5 file as `msc_plans.files.nexus.read_nexus` does, but in a process apart.
+    """Read the tables of an HDF5 file as `msc_plans.files.nexus.read_nexus` does, but in a separate process.
 
     Threads may call it; files are read one after the other.
 

@@ -124,7 +124,9 @@ def _array(path: Path, dataset: Any) -> np.ndarray | None:
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu" or not dataset.shape:
         return None
     if math.prod(dataset.shape) > _MOST_VALUES:
-        raise ReadError(path, None, f"{dataset.name} has {math.prod(dataset.shape)} values; it is no spectrum or curve")
+        raise ReadError(
+            path, None, f"{dataset.name} has {math.prod(dataset.shape)} values: too many for a spectrum or curve"
+        )
     values = np.asarray(dataset[()], dtype=float)
     squeezed = values.reshape([length for length in values.shape if length > 1] or [1])
     return np.where(np.isfinite(squeezed), squeezed, np.nan)
@@ -158,7 +160,7 @@ def _table(path: Path, group: h5py.Group, axis: str, columns: list[str]) -> Tabl
     if len(arrays) < 2:
         return None
     if len(x) * len(arrays) > _MOST_VALUES:
-        raise ReadError(path, None, f"{group.name} has {len(x) * len(arrays)} values; it is no spectrum or curve")
+        raise ReadError(path, None, f"{group.name} has {len(x) * len(arrays)} values: too many for a spectrum or curve")
     return Table(
         path, np.column_stack(arrays), np.zeros(0, dtype=int), tuple(names), tuple(names), tuple(units), title=""
     )

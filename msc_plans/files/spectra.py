@@ -81,7 +81,7 @@ def _spectra(table: Table) -> list[Spectrum]:
     start = axis_column(table, axes)
     numbered = {k for k in range(start) if not table.names[k] and is_count(table.values[:, k])}
     if _NO_AXIS.match(said[start]):
-        raise ReadError(table.path, table.header_line, f"column {table.names[start]!r} is no wavelength")
+        raise ReadError(table.path, table.header_line, f"column {table.names[start]!r} isn't a column of wavelengths")
     if len(axes) < 2:
         columns = [k for k in range(len(said)) if (k > start or axes) and k not in numbered]
         return _of_axis(table, said, start, columns)
@@ -166,7 +166,7 @@ def _wavelength_nm(table: Table, axis: int, x: np.ndarray) -> np.ndarray:
     if high < _PLAUSIBLE_NM[0] or low > _PLAUSIBLE_NM[1]:
         raise table.row_error(
             0,
-            f"{name!r} runs from {x[0]:g} to {x[-1]:g}, which is no wavelength in {unit or 'nm'}; "
+            f"{name!r} runs from {x[0]:g} to {x[-1]:g}, which can't be wavelengths in {unit or 'nm'}; "
             "state its unit in the header: nm, µm, Å, eV or 1/cm",
         )
     return wavelength

@@ -228,7 +228,7 @@ def _joins(path: Path, lines: list[str], main: _Segment, before: _Segment, after
         return True
     if broken is not None and other.width == main.width:
         raise ReadError(
-            path, broken, f"{shown(lines[broken - 1])} is no row of {main.width} numbers as those around it"
+            path, broken, f"{shown(lines[broken - 1])} isn't a row of {main.width} numbers like those around it"
         )
     if broken is not None or above:
         return False
@@ -245,7 +245,7 @@ def _check_start(path: Path, lines: list[str], above: list[_Segment], first: _Se
         if other.width == main.width and len(other.rows) > 1 and between <= _LINES_APART and near:
             number = other.lines[-1] + 1
             raise ReadError(
-                path, number, f"{shown(lines[number - 1])} is no row of {main.width} numbers as those around it"
+                path, number, f"{shown(lines[number - 1])} isn't a row of {main.width} numbers like those around it"
             )
 
 
@@ -255,7 +255,9 @@ def _check_end(path: Path, lines: list[str], last: _Segment, step: float, form: 
     cells = lines[number - 1].split(form[0]) if number <= len(lines) else []
     x = _number(cells[0], form[1]) if len(cells) == last.width else None
     if x is not None and 0 < (x - last.rows[-1][0]) * step <= _STEPS_APART * step * step:
-        raise ReadError(path, number, f"{shown(lines[number - 1])} is no row of {last.width} numbers as those above")
+        raise ReadError(
+            path, number, f"{shown(lines[number - 1])} isn't a row of {last.width} numbers like those above"
+        )
 
 
 def _refuse(path: Path, lines: list[str], main: _Segment) -> None:

@@ -182,7 +182,7 @@ class Mechanism:
                 raise ValueError(f"species {name!r}: must hold more than 0 formula units, not {units!r}")
         if self.nanocrystals is not None and self.monomer not in self.species:
             raise ValueError(
-                f"mechanism {self.name!r}: nanocrystals grow from {self.monomer!r}, which is none of its species"
+                f"mechanism {self.name!r}: nanocrystals grow from {self.monomer!r}, which isn't one of its species"
             )
         object.__setattr__(self, "names", (*self.species, *(MOMENTS if self.nanocrystals else ())))
         object.__setattr__(self, "terms", tuple(self._terms()))

@@ -10,7 +10,7 @@ from msc_plans.paper.claims.optical import GRID_NUCLEATION, GRID_OFFSETS, GRID_S
 from msc_plans.paper.claims.xray import FIGURE_2
 from msc_plans.vocabulary import FRACTIONS
 
-__all__ = ["ADAPTIVE", "FIGURES", "Needs", "chosen", "needs_of", "plans_for"]
+__all__ = ["ADAPTIVE", "FIGURES", "NeededRuns", "chosen", "needs_of", "plans_for"]
 
 ADAPTIVE = "adaptive"
 """How the adaptive retelling is called by ``--only``."""
@@ -47,7 +47,7 @@ _SAXS = {Condition(n, growth, seconds) for n, growth, seconds in FIGURE_2}
 
 
 @dataclass(frozen=True)
-class Needs:
+class NeededRuns:
     """What is to be measured."""
 
     uvvis: frozenset[Condition] = frozenset()
@@ -64,7 +64,9 @@ class Needs:
         """Return the number of runs."""
         return len(self.uvvis) + len(self.saxs) + len(self.precursors) + len(self.fractions)
 
-    def without(self, records: Iterable[AnalysedRun], goals: Collection[str] = (), *, analysed: bool = True) -> "Needs":
+    def without(
+        self, records: Iterable[AnalysedRun], goals: Collection[str] = (), *, analysed: bool = True
+    ) -> "NeededRuns":
         """Return what is left when these are measured and analysed, and these campaigns at their end.
 
         With ``analysed`` false it is enough that they are measured: their analyses may be under way.
@@ -75,7 +77,7 @@ class Needs:
         spectra = [one for one in records if "uvvis" in one.results]
         conditions = {one.condition for one in spectra if not one.fraction}
         framed = {one.condition for one in spectra if "saxs" in one.results}
-        return Needs(
+        return NeededRuns(
             self.uvvis - conditions,
             self.saxs - framed,
             self.precursors - {(one.liquid, one.cell_c) for one in records},
@@ -84,14 +86,14 @@ class Needs:
         )
 
 
-def needs_of(only: Collection[str]) -> Needs:
+def needs_of(only: Collection[str]) -> NeededRuns:
     """Return what claims and figures need; none named: all of them."""
     named = set(only) or {*FIGURES, *(claim.name for claim in CLAIMS), ADAPTIVE}
     uvvis = set().union(*(conditions for name, conditions in _UVVIS.items() if name in named))
     sizes = bool(named & {"F2", "F2-steps", "X-agree"})
     fractions = bool(named & {"F4", "F4-sizes", "X-agree"})
     precursors = bool(named & {"F3", "F3-lamellae", "F3-origin"})
-    return Needs(
+    return NeededRuns(
         frozenset(uvvis),
         frozenset(_SAXS if sizes else ()),
         frozenset((liquid, t) for liquid in LIQUIDS for t in CELL_C) if precursors else frozenset(),
@@ -108,12 +110,14 @@ def chosen(only: Collection[str]) -> tuple[list[str], list[str]]:
     return claims, [figure for figure in FIGURES if figure in only]
 
 
-def plans_for(needs: Needs, plans: Mapping[str, Any], devices: Any, md: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def plans_for(
+    needs: NeededRuns, plans: Mapping[str, Any], devices: Any, md: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
     """Yield the plans that measure what is needed, each with words of what it does; the cold ones come first.
 
     Parameters
     ----------
-    needs : Needs
+    needs : NeededRuns
         What is left to measure.
     plans : mapping
         Plans by name.

@@ -13,7 +13,7 @@ from bluesky.utils import FailedStatus, RunEngineInterrupted
 from msc_plans import plans
 from msc_plans.errors import InputError
 from msc_plans.paper.campaigns import GOALS, run_campaign, told_of
-from msc_plans.paper.experiments import Needs, needs_of, plans_for
+from msc_plans.paper.experiments import NeededRuns, needs_of, plans_for
 from msc_plans.paper.records import archive_of, in_journals
 from msc_plans.plans import CampaignFailedError
 from msc_plans.session.session import open_session
@@ -88,7 +88,7 @@ def measure_experiments(
         say(f"Reproduction {uid[:8]}: {len(needs)} runs{goals}; {again}")
         origin = {**origin, **told_of(session.settings, session.reactor)}
 
-        def left() -> Needs:
+        def left() -> NeededRuns:
             return needs.without(archive_of(uid, in_journals(folder, uid)).records.all, analysed=False)
 
         _run_plans(session, needs, {"reproduce_uid": uid, "reproduce": origin}, left, resume=resume)
@@ -104,12 +104,14 @@ def measure_experiments(
         session.close()
 
 
-def _run_plans(session: Any, needs: Needs, md: dict[str, Any], left: Callable[[], Needs], *, resume: bool) -> None:
+def _run_plans(
+    session: Any, needs: NeededRuns, md: dict[str, Any], left: Callable[[], NeededRuns], *, resume: bool
+) -> None:
     available = {name: getattr(plans, name) for name in plans.__all__}
     if (needs.precursors or needs.saxs) and session.saxs is None:
         raise InputError("Figs. 2 and 3 need SAXS, and the settings say that there is no SAXS station (saxs.use)")
 
-    def measure(needs: Needs) -> None:
+    def measure(needs: NeededRuns) -> None:
         first = 25.0 if needs.precursors else 200.0
         session.RE(
             plans.bring_up(session.reactor, session.spectrometer, first, first, num_spectra=SPECTRA, refills="draw")

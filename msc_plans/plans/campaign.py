@@ -14,11 +14,11 @@ from msc_plans.advisor.suggestion import Suggestion
 from msc_plans.condition import Condition
 from msc_plans.plan_stubs import compute, is_tripped, make_safe, safely, wait_for_future
 from msc_plans.plans.check import check_choice, check_count, check_flag
-from msc_plans.plans.measure import SCHEMA_VERSION, Why, arm, bring_up_steps, check_exposure, condition_run
+from msc_plans.plans.measure import SCHEMA_VERSION, RunMetadata, arm, bring_up_steps, check_exposure, condition_run
 from msc_plans.plans.operator_decision import Decision, decide
 from msc_plans.plans.preflight import now, progress
 from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
-from msc_plans.plans.resume import Past, read_past
+from msc_plans.plans.resume import StoredCampaign, read_campaign
 from msc_plans.plans.schedule import Pace
 from msc_plans.plans.series import CampaignFailedError, exposure_of
 from msc_plans.protocols import AnalysisFailedError, History, Publish, Reactor, Results, SaxsLike, SpectrometerLike
@@ -138,14 +138,14 @@ def msc_campaign(
     if resume and history is None:
         raise ValueError("a campaign is resumed from what is stored of it; give its history")
     uid = resume or campaign_uid or str(uuid.uuid4())
-    why = Why("campaign", uid, "", sample, lots or {}, md=md or {})
+    why = RunMetadata("campaign", uid, "", sample, lots or {}, md=md or {})
     with ThreadPoolExecutor(1, thread_name_prefix="advisor") as worker:
         loop = _Campaign(
             reactor, spectrometer, saxs, advisor, results, publish, worker, why, frame_exposure_s, confirm, refills,
             num_spectra,
         )  # fmt: skip
         if resume and history is not None:
-            past = yield from compute(worker, lambda: read_past(history, uid))
+            past = yield from compute(worker, lambda: read_campaign(history, uid))
             loop.past = past
             yield from loop.learn_the_past(history)
         if loop.past.count >= max_conditions:
@@ -169,15 +169,15 @@ class _Campaign:
     results: Results
     publish: Publish
     worker: ThreadPoolExecutor
-    why: Why
+    why: RunMetadata
     frame_exposure_s: float
     confirm: bool
     refills: Refill
     num_spectra: int
-    past: Past = Past()  # noqa: RUF009  it is frozen
+    past: StoredCampaign = StoredCampaign()  # noqa: RUF009  it is frozen
     alarm: str = ""
     seconds: list[float] = field(default_factory=list)
-    """What each condition of this session was reckoned to take."""
+    """Estimated time of each condition of this session, s."""
 
     def learn_the_past(self, history: History) -> MsgGenerator[None]:
         """Hand the advisor what is stored; analyse what was measured but not analysed."""

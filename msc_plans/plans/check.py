@@ -59,7 +59,7 @@ def as_numbers(name: str, value: Any) -> list[float]:
     _check_list(name, value)
     for one in value:
         if not _is_number(one):
-            raise ValueError(f"{name} must be a list of finite numbers; {one!r} is none")
+            raise ValueError(f"{name} must be a list of finite numbers; {one!r} isn't one")
     return [float(one) for one in value]
 
 

@@ -9,7 +9,7 @@ from bluesky.utils import MsgGenerator, plan
 from msc_plans.condition import Condition
 from msc_plans.plan_stubs import read_stream, safely, trigger_and_read
 from msc_plans.plans.check import check_count, check_words
-from msc_plans.plans.measure import Why, recorded, require_dark_and_reference
+from msc_plans.plans.measure import RunMetadata, recorded, require_dark_and_reference
 from msc_plans.protocols import Reactor, SpectrometerLike
 from msc_plans.vocabulary import FRACTIONS
 
@@ -62,7 +62,7 @@ def measure_fractions(
         A fraction that the loop does not know, or a spectrometer without dark and reference; nothing has moved.
     """
     made = Condition(nucleation_temperature, growth_temperature, residence_time)
-    why = Why("measure_fractions", campaign_uid, "", sample, lots or {}, md=md or {})
+    why = RunMetadata("measure_fractions", campaign_uid, "", sample, lots or {}, md=md or {})
     check_words("fractions", fractions, FRACTIONS)
     check_count("num", num)
     for fraction in fractions:

@@ -32,7 +32,7 @@ from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
 
 __all__ = [
     "SCHEMA_VERSION",
-    "Why",
+    "RunMetadata",
     "arm",
     "bring_up",
     "bring_up_steps",
@@ -51,7 +51,7 @@ _LONGEST_FRAME_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Why:
+class RunMetadata:
     """What the start document of a run says of it beside its condition.
 
     Attributes
@@ -70,7 +70,7 @@ class Why:
     Raises
     ------
     ValueError
-        What should be words is none.
+        A value that should be text isn't.
     """
 
     purpose: str = "measure"
@@ -249,7 +249,7 @@ def measure_condition(
         a spectrometer without dark and reference; nothing has moved.
     """
     condition = Condition(nucleation_temperature, growth_temperature, residence_time)
-    why = Why(purpose, campaign_uid, trial_id, sample, lots or {}, background_uid, md or {})
+    why = RunMetadata(purpose, campaign_uid, trial_id, sample, lots or {}, background_uid, md or {})
     check_run(reactor, condition, num=num, frame_exposure_s=frame_exposure_s)
     check_flag("transient", transient)
     check_choice("refills", refills, ("refuse", *REFILLS))
@@ -304,7 +304,7 @@ def condition_run(
     reactor: Reactor,
     spectrometer: SpectrometerLike,
     condition: Condition,
-    why: Why,
+    why: RunMetadata,
     *,
     saxs: SaxsLike | None = None,
     num: int = 1,

@@ -58,6 +58,6 @@ def decide(reactor: Reactor, decision: Decision, told: Suggestion) -> MsgGenerat
             asked = Condition(*(float(word) for word in words))
             reactor.check_value(asked.as_dict())
         except (TypeError, ValueError) as error:
-            print(f"{answer!r} is no answer: {error}", flush=True)
+            print(f"{answer!r} can't be understood: {error}", flush=True)
             continue
         return replace(decision, condition=asked, word="edited")

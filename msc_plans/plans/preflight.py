@@ -125,7 +125,7 @@ def forecast(
 
 
 def preflight(reactor: Reactor, conditions: Sequence[Condition], *, exposure_s: float) -> MsgGenerator[Forecast]:
-    """Check all conditions and reckon what they take, from where the ovens are and what the syringes hold.
+    """Check all conditions and estimate their time and volumes, from the ovens' readings and the syringes' contents.
 
     Raises
     ------

@@ -8,11 +8,11 @@ from msc_plans.condition import Condition
 from msc_plans.plans.operator_decision import Decision
 from msc_plans.protocols import History
 
-__all__ = ["Past", "read_past"]
+__all__ = ["StoredCampaign", "read_campaign"]
 
 
 @dataclass(frozen=True)
-class Past:
+class StoredCampaign:
     """The past of a campaign.
 
     Attributes
@@ -41,7 +41,7 @@ class Past:
         return len(self.outcomes) + len(self.unanalysed) + len(self.failed)
 
 
-def read_past(history: History, campaign_uid: str) -> Past:
+def read_campaign(history: History, campaign_uid: str) -> StoredCampaign:
     """Read what is stored of a campaign.
 
     Raises
@@ -63,4 +63,4 @@ def read_past(history: History, campaign_uid: str) -> Past:
         if tried
         else Decision(Condition.from_mapping(last["condition"]), last["trial_id"], last["trial_id"], "taken")
     )
-    return Past(outcomes, frozenset(done - analysed), failed, len(suggestions), pending)
+    return StoredCampaign(outcomes, frozenset(done - analysed), failed, len(suggestions), pending)

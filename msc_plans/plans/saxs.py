@@ -8,7 +8,7 @@ from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.plan_stubs import ask_person, read_stream, safely, trigger_and_read
 from msc_plans.plans.check import as_numbers, check_words
-from msc_plans.plans.measure import Why, arm, check_exposure, recorded
+from msc_plans.plans.measure import RunMetadata, arm, check_exposure, recorded
 from msc_plans.plans.refill import require_volumes
 from msc_plans.protocols import Reactor, SaxsLike
 
@@ -21,7 +21,7 @@ _VOLUMES = 3.0
 
 
 def _frames(
-    reactor: Reactor, saxs: SaxsLike, why: Why, num: int, fill: MsgGenerator[None], **start: Any
+    reactor: Reactor, saxs: SaxsLike, why: RunMetadata, num: int, fill: MsgGenerator[None], **start: Any
 ) -> MsgGenerator[str]:
     """Fill the cell, then take frames: one run."""
     metadata = why.start(None, detectors=[saxs.name], motors=[reactor.name], **start)
@@ -78,7 +78,7 @@ def saxs_calibrate(
         An unknown standard, or a number out of range; nothing has moved.
     """
     check_words("standards", standards, STANDARDS)
-    whys = {one: Why(_purpose(one), sample=one, md=md or {}) for one in standards}
+    whys = {one: RunMetadata(_purpose(one), sample=one, md=md or {}) for one in standards}
     check_exposure(frame_exposure_s, num)
 
     def fill(standard: str) -> MsgGenerator[None]:
@@ -163,7 +163,7 @@ def mesophase_scan(
         if not temperature > 0:
             raise ValueError(f"cell temperature {temperature:g} °C: it must be above 0 (0 follows the growth oven)")
     check_exposure(frame_exposure_s, num)
-    why = Why("mesophase_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
+    why = RunMetadata("mesophase_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
     filling_ul = _VOLUMES * reactor.geometry.swept_ul * len(temperatures)
     share = reactor.geometry.cd_fraction
     shares = {"Mixture": (share, 1.0 - share), "Cd only": (1.0, 0.0), "Se only": (0.0, 1.0)}

@@ -7,7 +7,7 @@ from bluesky.utils import MsgGenerator, plan
 
 from msc_plans.condition import Condition
 from msc_plans.plans.check import MOST_CONDITIONS, as_numbers, check_number
-from msc_plans.plans.measure import Why
+from msc_plans.plans.measure import RunMetadata
 from msc_plans.plans.refill import Refill
 from msc_plans.plans.series import Order, documented, series
 from msc_plans.protocols import Reactor, SaxsLike, SpectrometerLike
@@ -59,7 +59,7 @@ def growth_temperature_scan(
     conditions = [
         Condition(nucleation, nucleation + offset, residence_time) for nucleation in temperatures for offset in offsets
     ]
-    why = Why("growth_temperature_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
+    why = RunMetadata("growth_temperature_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
     options: dict[str, Any] = {"order": order, "refills": refills, "failures_allowed": failures_allowed}
     return (
         yield from series(
@@ -105,7 +105,7 @@ def nucleation_temperature_scan(
     conditions = [
         Condition(t, t if growth_temperature is None else growth_temperature, residence_time) for t in temperatures
     ]
-    why = Why("nucleation_temperature_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
+    why = RunMetadata("nucleation_temperature_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
     options: dict[str, Any] = {"order": order, "refills": refills, "failures_allowed": failures_allowed}
     return (
         yield from series(
@@ -151,7 +151,7 @@ def residence_time_scan(
     conditions = [
         Condition(nucleation_temperature, growth, time) for time in as_numbers("residence_times", residence_times)
     ]
-    why = Why("residence_time_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
+    why = RunMetadata("residence_time_scan", campaign_uid, "", sample, lots or {}, background_uid, md or {})
     options: dict[str, Any] = {"order": order, "refills": refills, "failures_allowed": failures_allowed}
     return (
         yield from series(

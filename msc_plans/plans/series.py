@@ -12,7 +12,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 from msc_plans.condition import Condition
 from msc_plans.plan_stubs import is_tripped, safely
 from msc_plans.plans.check import check_choice, check_count
-from msc_plans.plans.measure import Why, arm, check_run, condition_run, require_dark_and_reference
+from msc_plans.plans.measure import RunMetadata, arm, check_run, condition_run, require_dark_and_reference
 from msc_plans.plans.preflight import forecast, now, preflight, progress
 from msc_plans.plans.refill import REFILLS, Refill, refill_if_needed
 from msc_plans.plans.schedule import Pace, cheapest_order
@@ -74,7 +74,7 @@ def series(
     reactor: Reactor,
     spectrometer: SpectrometerLike,
     conditions: Sequence[Condition],
-    why: Why,
+    why: RunMetadata,
     *,
     saxs: SaxsLike | None = None,
     frame_exposure_s: float = 10.0,

@@ -11,8 +11,8 @@ from msc_plans.callbacks.publish import publish_run
 from msc_plans.condition import Condition
 from msc_plans.errors import InputError
 from msc_plans.plans.measure import SCHEMA_VERSION
-from msc_plans.plans.resume import Past, read_past
-from msc_plans.queue.held import Held, asked_at_terminal
+from msc_plans.plans.resume import StoredCampaign, read_campaign
+from msc_plans.queue.held import HeldSuggestions, asked_at_terminal
 from msc_plans.queue.items import AgentError, CampaignQueue, Item
 from msc_plans.settings import Settings
 from msc_plans.storage import CatalogHistory, RunWriter
@@ -114,7 +114,7 @@ class Agent:
         self.queue = queue
         self.catalog = catalog
         self.writer = writer
-        self.held = Held(settings.store)
+        self.held = HeldSuggestions(settings.store)
         self.count = 0
         self.suggested = 0
         self.alarm = ""
@@ -284,7 +284,7 @@ class Agent:
         if not self.options.resume:
             return None
         try:
-            past: Past = read_past(self._history(), self.uid)
+            past: StoredCampaign = read_campaign(self._history(), self.uid)
         except ValueError as error:
             raise InputError(str(error)) from error
         outcomes = list(past.outcomes)

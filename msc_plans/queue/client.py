@@ -61,7 +61,7 @@ class Manager:
             try:
                 socket.connect(self.address)
             except zmq.ZMQError as error:
-                raise NoManagerError(f"{self.address!r} is no address: {error}") from error
+                raise NoManagerError(f"{self.address!r} isn't an address: {error}") from error
             socket.send_json({"method": method, "params": params})
             if not socket.poll(self._timeout_ms):
                 raise NoManagerError(f"the RE Manager at {self.address} does not answer")

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Held", "NotHeldError"]
+__all__ = ["HeldSuggestions", "NotHeldError"]
 
 
 class NotHeldError(ValueError):
     """There is no such suggestion."""
 
 
-class Held:
+class HeldSuggestions:
     """The suggestions that are held in a store.
 
     Parameters

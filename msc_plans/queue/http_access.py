@@ -95,7 +95,7 @@ def prepare_keys(folder: Path, people: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     AccessError
-        A key can be read by others, or is none.
+        A key can be read by others, or isn't a key.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return {name: read_key(folder / name) or _make_key(folder / name) for name in people}
@@ -107,7 +107,7 @@ def read_key(path: Path) -> str | None:
     Raises
     ------
     AccessError
-        Others can read it, or it is no key.
+        Others can read it, or it isn't a key.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

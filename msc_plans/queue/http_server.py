@@ -122,7 +122,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     AccessError
-        It can't be read, or is none.
+        It can't be read, or isn't a configuration.
     """
     import yaml
     from bluesky_httpserver.config import parse_configs
@@ -131,7 +131,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         config = parse_configs(path)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError, ConfigError, yaml.YAMLError) as error:
-        raise AccessError(f"{path} is no configuration of the HTTP server: {' '.join(str(error).split())}") from error
+        raise AccessError(f"{path} isn't a configuration of the HTTP server: {' '.join(str(error).split())}") from error
     return config
 
 

@@ -64,7 +64,7 @@ class Session:
     uvvis : UvVisCallback
         Live analysis; ``outcome(uid)`` is the future of a run's result.
     plots : LivePlots
-        Of the analyses; ``plots.open()`` shows them where somebody looks.
+        Of the analyses; ``plots.open()`` shows them where there is a display.
     catalog
         The store's catalogue; runs turn up in it as they are written, see `flush`.
     """
@@ -113,8 +113,9 @@ class Session:
 def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> Session:
     """Connect to the reactor and the store and join everything; one session a process.
 
-    What a session that died at work has left is ended: solvent, ovens to standby. The twin's clock is used where there
-    is one. Without ``settings.tiled_uri`` a Tiled server is started on the store's folder, unless one serves it.
+    What an earlier session left running, because it died, is ended: solvent, ovens to standby. The twin's clock is used
+    where there is one. Without ``settings.tiled_uri`` a Tiled server is started on the store's folder, unless one
+    serves it.
 
     Parameters
     ----------
@@ -165,7 +166,9 @@ def open_session(settings: Settings, *, listeners: Sequence[Documents] = ()) -> 
         RE.preprocessors.append(Suspending(settings))
         if reactor.interlock.abandoned(1.5 * settings.heartbeat_period_s):
             # before the heartbeat begins anew, which would keep the IOC from doing it
-            log.warning("an earlier session died at work: solvent flows, and the ovens go to standby")
+            log.warning(
+                "an earlier session ended without making the reactor safe: solvent flows, and the ovens go to standby"
+            )
             reactor.take_over()
             if saxs is not None:
                 saxs.stop()

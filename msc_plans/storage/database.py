@@ -34,7 +34,7 @@ class Database:
     Raises
     ------
     ValueError
-        The URI is none of a PostgreSQL database, or holds a password; the number of processes makes no sense.
+        The URI isn't that of a PostgreSQL database, or holds a password, or the number of processes is out of range.
     """
 
     postgresql: str = ""
@@ -44,7 +44,7 @@ class Database:
 
     def __post_init__(self) -> None:
         if type(self.processes) is not int or not 1 <= self.processes <= 64:
-            raise ValueError(f"processes = {self.processes!r} is no number from 1 to 64")
+            raise ValueError(f"processes = {self.processes!r} must be a whole number from 1 to 64")
         if not self.postgresql:
             if self.processes > 1:
                 raise ValueError(
@@ -67,7 +67,7 @@ def read_database(folder: Path) -> Database:
     Raises
     ------
     ValueError
-        ``store.toml`` can't be read, or says something that is not to be had.
+        ``store.toml`` can't be read, or asks for something that can't be done.
     """
     path = folder / _FILE
     try:

@@ -142,7 +142,7 @@ def read_journal(path: Path) -> list[Document]:
     Raises
     ------
     ValueError
-        A line is no document, or the first document is no start.
+        A line isn't a document, or the first document isn't a start document.
     """
     documents: list[Document] = []
     lines = path.read_bytes().split(b"\n")
@@ -162,7 +162,7 @@ def parse_line(line: bytes, where: str) -> Document:
     Raises
     ------
     ValueError
-        It is none; the message begins with `where`.
+        It isn't a document; the message begins with `where`.
     """
     why: Exception | None = None
     try:
@@ -172,4 +172,6 @@ def parse_line(line: bytes, where: str) -> Document:
             return name, doc
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = error
-    raise ValueError(f"{where} is no document: {line[:80].decode(errors='replace')!r}. Mend or remove it") from why
+    raise ValueError(
+        f"{where} isn't a document: {line[:80].decode(errors='replace')!r}. Correct or remove that line"
+    ) from why

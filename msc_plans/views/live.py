@@ -16,14 +16,14 @@ from msc_plans.condition import Condition
 from msc_plans.views.scattering import draw_curve, draw_sizes
 from msc_plans.views.spectrum import draw_spectrum
 
-__all__ = ["LivePlots", "someone_looks"]
+__all__ = ["LivePlots", "has_display"]
 
 log = logging.getLogger(__name__)
 
 _DRAWN: dict[str, tuple[Callable[..., Any], ...]] = {"uvvis": (draw_spectrum,), "saxs": (draw_curve, draw_sizes)}
 
 
-def someone_looks() -> bool:
+def has_display() -> bool:
     """Whether a window would be seen: an IPython session with an interactive backend, not a queueserver's worker."""
     queueserver = sys.modules.get("bluesky_queueserver")
     if queueserver is not None and queueserver.is_re_worker_active():
@@ -69,7 +69,7 @@ class LivePlots:
             raise RuntimeError("live plots can be opened on the main thread only")
         if self.figure is not None:
             return True
-        if not someone_looks():
+        if not has_display():
             return False
         from matplotlib import pyplot
 

@@ -159,7 +159,7 @@ def test_a_file_that_can_not_be_read_does_not_stop_the_others(folder, capsys):
     assert code == 1
     assert [one["file"] for one in found] == ["first.csv", "last.csv"]
     said = err.splitlines()
-    assert said[0] == "broken.csv:201: 'oops,oops' is no row of 2 numbers as those around it"
+    assert said[0] == "broken.csv:201: 'oops,oops' isn't a row of 2 numbers like those around it"
     assert said[1] == "nowhere.csv: no such file"
     assert said[2].startswith("short.csv: only ")
     assert said[3].startswith("table.h5: can't be read as HDF5")

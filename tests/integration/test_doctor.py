@@ -112,8 +112,8 @@ def test_a_clock_that_is_ahead_is_named(wanted, monkeypatch):
         ({}, "fine", "searches all networks of this machine, port 5064"),
         ({"EPICS_CA_ADDR_LIST": "127.0.0.1", "EPICS_CA_AUTO_ADDR_LIST": "NO"}, "fine", "searches 127.0.0.1, port 5064"),
         ({"EPICS_CA_AUTO_ADDR_LIST": "NO"}, "broken", "nothing is searched"),
-        ({"EPICS_CA_SERVER_PORT": "abc"}, "broken", "EPICS_CA_SERVER_PORT=abc is no port"),
-        ({"EPICS_CA_ADDR_LIST": "127.0.0.1:x"}, "broken", "127.0.0.1:x of EPICS_CA_ADDR_LIST is no address"),
+        ({"EPICS_CA_SERVER_PORT": "abc"}, "broken", "EPICS_CA_SERVER_PORT=abc isn't a port number"),
+        ({"EPICS_CA_ADDR_LIST": "127.0.0.1:x"}, "broken", "127.0.0.1:x of EPICS_CA_ADDR_LIST isn't an address"),
     ],
 )
 def test_channel_access_addresses(environment, state, words):

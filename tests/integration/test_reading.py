@@ -227,7 +227,7 @@ def test_one_run_with_what_belongs_to_it(server, raw, capsys):
             ["runs", "--nucleation-temperatures", "260"],
             "--nucleation-temperatures '260' isn't a range; give LOW:HIGH in °C",
         ),
-        (["runs", "--since", "noon"], "--since 'noon' is no time"),
+        (["runs", "--since", "noon"], "--since 'noon' isn't a time"),
         (["runs", "--limit", "0"], "--limit must be 1 or more, not 0"),
         (["export"], "say which runs"),
         (["export", "--purpose", "none"], "no such run"),

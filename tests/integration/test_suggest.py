@@ -386,6 +386,6 @@ def test_a_store_gives_what_a_file_gives(store, capsys, records):
     assert found == fit(capsys, "same.jsonl")
     assert (found["conditions_used"], found["conditions_failed"]) == (2, 1)
     assert fit(capsys, store, "--campaign", "old")["conditions_used"] == 1
-    assert "--campaign 'c9' is no campaign of this store; there are old-1, new-2" in refused(
+    assert "--campaign 'c9' isn't a campaign of this store; there are old-1, new-2" in refused(
         capsys, "fit", store, "--campaign", "c9"
     )

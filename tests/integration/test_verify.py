@@ -76,7 +76,7 @@ def test_a_store_that_has_all(store, capsys):
         ('"bad": NaN', '"bad": 0.0', "event 1 of primary, data, bad: 0.0 in the journal, nan in the catalogue"),
         ('"exit_status": "success"', '"exit_status": "fail"', "stop, exit_status: 'fail' in the journal, 'success'"),
         ('"shape": [4]', '"shape": [5]', "stream primary, data_keys, counts, shape[0]: 5 in the journal, 4"),
-        ('"name": "event"', '"nom": "event"', "line 5, is no document"),
+        ('"name": "event"', '"nom": "event"', "line 5, isn't a document"),
     ],
 )
 def test_a_document_that_differs(store, journal, capsys, old, new, says):

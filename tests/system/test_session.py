@@ -123,7 +123,7 @@ def test_a_session_from_start_to_exit(terminal):
     ipython.see("condition 1 of at most 2")
     ipython.see("end the campaign > ")
     ipython.child.sendline("a b")
-    ipython.see("is no answer")
+    ipython.see("can't be understood")
     ipython.see("end the campaign > ")
     ipython.child.sendline("125 126 14")
     ipython.see("condition 2 of at most 2: 125 °C → 126 °C, 14 s")

@@ -104,7 +104,7 @@ def read_history(args: argparse.Namespace, observables: Observables) -> Measured
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether there is such a folder; a name too long for one is none."""
+    """Return whether there is such a folder; False for a name that is too long."""
     try:
         return Path(path).is_dir()
     except OSError:
@@ -173,7 +173,7 @@ def _campaign(known: list[str], wanted: str | None, where: str) -> str | None:
     if len(found) == 1 or wanted in found:
         return wanted if wanted in found else found[0]
     shown = [uid[:8] for uid in (found or known)[-8:]]
-    said = "begins the uid of more than one campaign" if found else "is no campaign of this store"
+    said = "begins the uid of more than one campaign" if found else "isn't a campaign of this store"
     raise InputError(f"{where}: --campaign {wanted!r} {said}; there are {', '.join(shown) or 'none'}")
 
 

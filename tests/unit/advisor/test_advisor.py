@@ -236,13 +236,13 @@ def test_bad_checkpoints_are_refused(tmp_path):
     with pytest.raises(ValueError, match="schema version 99; this advisor reads 1 to 2"):
         Advisor.load(path)
     path.write_text("{")
-    with pytest.raises(ValueError, match="is no advisor checkpoint"):
+    with pytest.raises(ValueError, match="isn't an advisor checkpoint"):
         Advisor.load(path)
     path.write_text('{"schema_version": 2, "posteriors": {"mine": {}}}')
     with pytest.raises(ValueError, match="of the mechanisms mine, which are not known: hand them to load"):
         Advisor.load(path)
     path.write_text('{"schema_version": 2}')
-    with pytest.raises(ValueError, match="is no whole advisor checkpoint: KeyError"):
+    with pytest.raises(ValueError, match="isn't a complete advisor checkpoint: KeyError"):
         Advisor.load(path)
 
 

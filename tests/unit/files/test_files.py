@@ -139,9 +139,9 @@ def test_counts_with_dark_and_reference(tmp_path):
 def test_counts_alone_are_refused_and_so_is_an_unlikely_axis(tmp_path):
     with pytest.raises(ReadError, match=r"data\.csv:1: .*counts.*dark and reference"):
         read_spectra(write(tmp_path, ["Wavelength,Intensity (counts)", *rows(WAVELENGTH, ABSORBANCE)]))
-    with pytest.raises(ReadError, match=r"no wavelength in nm; state its unit"):
+    with pytest.raises(ReadError, match=r"can't be wavelengths in nm; state its unit"):
         read_spectra(write(tmp_path, ["x,Abs", *rows(1e-3 * WAVELENGTH, ABSORBANCE)]))
-    with pytest.raises(ReadError, match="'time_s' is no wavelength"):
+    with pytest.raises(ReadError, match="'time_s' isn't a column of wavelengths"):
         read_spectra(write(tmp_path, ["time_s,Abs", *rows(WAVELENGTH, ABSORBANCE)]))
 
 
@@ -154,10 +154,10 @@ def broken(at, text):
 @pytest.mark.parametrize(
     ("lines", "line", "words"),
     [
-        (broken(30, "422.5,abc"), 31, "'422.5,abc' is no row of 2 numbers"),
-        (broken(2, "352.5,abc"), 3, "is no row"),
-        (broken(139, "695.0,abc"), 140, "is no row"),
-        (broken(30, "422.5,0.1,0.2"), 31, "'422.5,0.1,0.2' is no row of 2 numbers"),
+        (broken(30, "422.5,abc"), 31, "'422.5,abc' isn't a row of 2 numbers"),
+        (broken(2, "352.5,abc"), 3, "isn't a row"),
+        (broken(139, "695.0,abc"), 140, "isn't a row"),
+        (broken(30, "422.5,0.1,0.2"), 31, "'422.5,0.1,0.2' isn't a row of 2 numbers"),
         (broken(110, "622.5,0.1,0.2"), 111, "3 numbers, where the rows above have 2"),
         (["Wavelength,Abs", *rows(WAVELENGTH, ABSORBANCE), *rows(WAVELENGTH, ABSORBANCE)], 142, "350 is here again"),
         (["Abs", *(f"{value:g}" for value in ABSORBANCE)], 2, "at least two columns"),

@@ -46,7 +46,7 @@ def test_bad_priors_and_doubles_are_refused():
     step = Step("growth", {"M": 37}, {"CdSe-403": 1}, ("M",), GUESS)
     with pytest.raises(ValueError, match="step growth given more than once"):
         Mechanism("twice", "", SPECIES, (step, step))
-    with pytest.raises(ValueError, match="nanocrystals grow from 'M', which is none of its species"):
+    with pytest.raises(ValueError, match="nanocrystals grow from 'M', which isn't one of its species"):
         Mechanism("none", "", {"P": 1}, (), Nanocrystals(100, GUESS, GUESS))
 
 

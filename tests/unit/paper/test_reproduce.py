@@ -14,7 +14,7 @@ import pytest
 from msc_plans.cli import main
 from msc_plans.condition import Condition
 from msc_plans.paper.claims.claims import CLAIMS, AnalysedRun, Records
-from msc_plans.paper.experiments import ADAPTIVE, FIGURES, Needs, chosen, needs_of, plans_for
+from msc_plans.paper.experiments import ADAPTIVE, FIGURES, NeededRuns, chosen, needs_of, plans_for
 from msc_plans.paper.records import archive_of, dumps, in_journals, latest_in_journals
 from msc_plans.paper.report import NOT_CARRIED, results_of, write_report
 from msc_plans.storage.journal import Journal
@@ -45,7 +45,7 @@ def test_a_figure_brings_its_claims() -> None:
     assert figures == ["F3"]
     assert chosen([]) == ([claim.name for claim in CLAIMS], list(FIGURES))
     assert needs_of(["K-final"]).uvvis == {Condition(350, 350, 7.6)}
-    assert needs_of([ADAPTIVE]) == Needs(goals=frozenset(("map", "discriminate")))
+    assert needs_of([ADAPTIVE]) == NeededRuns(goals=frozenset(("map", "discriminate")))
 
 
 def test_what_is_measured_and_analysed_is_not_measured_again() -> None:
@@ -71,7 +71,7 @@ class Devices:
     reactor = spectrometer = saxs = None
 
 
-def plans_of(needs: Needs) -> list[tuple[str, dict[str, Any]]]:
+def plans_of(needs: NeededRuns) -> list[tuple[str, dict[str, Any]]]:
     called: list[tuple[str, dict[str, Any]]] = []
 
     class Names(dict):

@@ -442,7 +442,7 @@ def test_a_person_may_edit_reject_and_end(simulator, reactor, spectrometer, caps
     assert [md["decision"] for md in published] == ["edited", "rejected", "ended"]
     assert [one["condition"]["nucleation_temperature"] for one in starts(simulator.messages)] == [300.0]
     shown = capsys.readouterr().out
-    assert "'300 290' is no answer" in shown
+    assert "'300 290' can't be understood" in shown
     assert "nucleation_temperature 999 °C is outside 20 to 350 °C" in shown
     assert sets(simulator.messages)[-5:] == SAFE
 

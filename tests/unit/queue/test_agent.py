@@ -4,7 +4,7 @@ import pytest
 
 from msc_plans.cli import main
 from msc_plans.queue.client import Manager, ManagerError, NoManagerError
-from msc_plans.queue.held import Held, NotHeldError
+from msc_plans.queue.held import HeldSuggestions, NotHeldError
 from msc_plans.queue.items import AgentError, CampaignQueue
 
 
@@ -125,7 +125,7 @@ def test_what_the_manager_refuses_is_an_error_of_the_agent():
 
 
 def test_a_suggestion_is_held_until_one_decision(tmp_path):
-    held = Held(tmp_path)
+    held = HeldSuggestions(tmp_path)
     held.hold("c-001", {"nucleation_temperature": 280.0})
     assert (held.names(), held.decision("c-001")) == (["c-001"], "")
     with pytest.raises(NotHeldError, match=r"no suggestion 'c-002' is held in .*; held are: c-001"):

@@ -53,7 +53,7 @@ def test_another_uri_is_refused_and_a_password_is_not_repeated(uri, why):
 
 @pytest.mark.parametrize("number", [0, 65, 1.5, "2", True])
 def test_a_number_of_processes_that_makes_no_sense_is_refused(number):
-    with pytest.raises(ValueError, match="is no number from 1 to 64"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 64"):
         Database(URI, number)
 
 

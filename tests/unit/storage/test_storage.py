@@ -202,7 +202,7 @@ def test_a_last_line_cut_short_is_left_out(tmp_path: Path, caplog: pytest.LogCap
 def test_damage_in_the_middle_and_a_missing_start_are_refused(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"name": "start", "doc": {}}\nrubbish\n{"name": "stop", "doc": {}}\n')
-    with pytest.raises(ValueError, match=r"a\.jsonl, line 2, is no document: 'rubbish'"):
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 2, isn't a document: 'rubbish'"):
         read_journal(path)
     path.write_text('{"name": "stop", "doc": {}}\n')
     with pytest.raises(ValueError, match="does not begin with a start document"):

@@ -13,7 +13,7 @@ from matplotlib.backend_bases import CloseEvent
 from msc_plans.analysis import uvvis
 from msc_plans.analysis.saxs.result import SaxsResult
 from msc_plans.views import live
-from msc_plans.views.live import LivePlots, someone_looks
+from msc_plans.views.live import LivePlots, has_display
 
 START = {
     "uid": "u",
@@ -46,7 +46,7 @@ def sizes(mean=0.95):
 @pytest.fixture
 def watched(monkeypatch):
     """As if an IPython session with a window were there."""
-    monkeypatch.setattr(live, "someone_looks", lambda: True)
+    monkeypatch.setattr(live, "has_display", lambda: True)
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def test_a_window_is_for_who_looks_at_it(monkeypatch, queueserver, ipython, back
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(matplotlib, "get_backend", lambda: backend)
-    assert someone_looks() is seen
+    assert has_display() is seen
 
 
 def test_where_nobody_looks_there_is_no_figure(monkeypatch):
-    monkeypatch.setattr(live, "someone_looks", lambda: False)
+    monkeypatch.setattr(live, "has_display", lambda: False)
     plots = LivePlots()
     assert not plots.open()
     deliver(plots, ("uvvis", spectrum()), ("saxs", sizes()))
