@@ -1,12 +1,12 @@
 """Start IPython on a simulated reactor, or on a real one behind a prefix, with all plans and live analysis."""
 
 import argparse
+import importlib.util
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from msc_plans.cli.arguments.reactor import add_reactor_arguments, chosen_reactor
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run IPython until it is left; returns its exit code."""
-    if find_spec("IPython") is None:
+    if importlib.util.find_spec("IPython") is None:
         raise InputError("IPython is not installed; install the extra 'session': pip install 'msc-plans[session]'")
     from msc_plans.settings import read_settings
 
