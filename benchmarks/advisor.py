@@ -31,6 +31,7 @@ from _advisor_calibration import rank_p_values
 from _advisor_campaigns import CLASSES, Task, reactor_of, run, world_of
 from _advisor_pairs import SHOWS, nearest_rival
 from _advisor_worlds import Store, code_version
+from _ending import verdict
 
 import msc_plans
 
@@ -295,9 +296,8 @@ def main() -> int:
         rows = [{**vars(task), "rows": these} for task, these in found.items()]
         args.json.write_text(json.dumps(rows), encoding="utf-8")
     print()
-    for name, value, bar, good in lines:
-        print(f"{name} {value:.3g} {bar:g} {'ok' if good else 'short'}")
-    return 0 if all(good for *_, good in lines) else 1
+    met = [verdict(*line) for line in lines]
+    return int(not all(met))
 
 
 if __name__ == "__main__":

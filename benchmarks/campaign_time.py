@@ -25,6 +25,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from _ending import conclude
+
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 import numpy as np
@@ -193,9 +195,7 @@ def main() -> int:
     with Simulator(time_scale=HEATING_SCALE) as simulator:
         os.environ |= simulator.environment
         figures = measure(conditions, (25.0, 50.0, 100.0) if quick else (20.0, 40.0, 80.0), quick, bound)
-    for name, value, bar in figures:
-        print(f"{name} {value:.3g} {bar:g} {'ok' if value <= bar else 'short'}")
-    return int(any(value > bar for _, value, bar in figures))
+    return conclude((name, value, bar, False) for name, value, bar in figures)
 
 
 if __name__ == "__main__":

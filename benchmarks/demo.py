@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from _ending import conclude
+
 from msc_plans.storage import opened
 
 MSC = Path(sys.executable).parent / "msc"
@@ -46,9 +48,7 @@ def main() -> int:
     figures = [("startup_s", startup, 20.0), ("idle_s", statistics.median(idle), 5.0)]
     if not quick:
         figures.append(("demo_s", seconds, 60.0))
-    for name, value, bar in figures:
-        print(f"{name} {value:.2f} {bar:g} {'ok' if value <= bar else 'short'}")
-    return int(any(value > bar for _, value, bar in figures))
+    return conclude((name, value, bar, False) for name, value, bar in figures)
 
 
 if __name__ == "__main__":

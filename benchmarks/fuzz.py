@@ -7,6 +7,7 @@
 import argparse
 
 from _chunks import parse_chunk
+from _ending import conclude
 from _reliability_fuzz import NAMES, run
 
 
@@ -17,12 +18,8 @@ def main() -> int:
     parser.add_argument("--chunk", type=parse_chunk, default=(1, 1), metavar="I/N", help="the I-th of N parts")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}")
     args = parser.parse_args()
-    short = False
-    for name, value, bar in run(args.quick, args.chunk, args.only):
-        good = value <= bar if name.endswith("_findings") else value >= bar
-        short |= not good
-        print(f"{name} {value:g} {bar:g} {'ok' if good else 'short'}")
-    return int(short)
+    figures = run(args.quick, args.chunk, args.only)
+    return conclude((name, value, bar, not name.endswith("_findings")) for name, value, bar in figures)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
+from _ending import conclude
 from _lamellae_synthetic import Curve, draw
 from scipy.signal import find_peaks, savgol_filter
 
@@ -134,12 +135,7 @@ def main() -> int:
         ("cpu_milliseconds_new_grid", 1e3 * float(np.median(times)), 250.0, False),
         ("cpu_milliseconds_known_grid", 1e3 * float(np.median(again)), 120.0, False),
     ]
-    short = 0
-    for name, value, bar, more in figures:
-        ok = value >= bar if more else value <= bar
-        short += not ok
-        print(f"{name} {value:.4g} {bar:g} {'ok' if ok else 'short'}")
-    return int(short > 0)
+    return conclude(figures)
 
 
 if __name__ == "__main__":

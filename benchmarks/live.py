@@ -22,6 +22,7 @@ from typing import Any
 import event_model
 import h5py
 import numpy as np
+from _ending import conclude
 
 from ioc_sim.bench import content_of, measure, noise_free
 from ioc_sim.physics.matter import matter_of
@@ -278,12 +279,7 @@ def main() -> int:
         ("saxs_interval_covers", scores["covered"], 0.88, True),
         ("uvvis_recall_at_20_noise", scores["found"], 0.97, True),
     ]
-    short = 0
-    for what, value, bar, more in figures:
-        ok = value >= bar if more else value <= bar
-        short += not ok
-        print(f"{what} {value:.4g} {bar:g} {'ok' if ok else 'short'}")
-    return int(short > 0)
+    return conclude(figures)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from typing import Any
 
 import numpy as np
 from _chunks import add_chunk_arguments, run_jobs
+from _ending import conclude
 from _reliability_kill import VICTIMS
 from _reliability_queue import QUEUE_VICTIMS
 from _reliability_session import until
@@ -330,13 +331,11 @@ AT_LEAST = {"chaos_conditions": 300, "chaos_faults": 50, "chaos_frames": 60, "so
 
 def verdicts(figures: Figures, quick: bool) -> bool:
     """Print each figure against its bar; a quick run is not judged by how much it did. Whether all are met."""
-    good = True
-    for name, value in figures.items():
-        bar = AT_MOST[name] if name in AT_MOST else 0 if quick else AT_LEAST[name]
-        met = value <= bar if name in AT_MOST else value >= bar
-        good &= met
-        print(f"{name} {value:.3g} {bar:g} {'ok' if met else 'short'}")
-    return good
+    rows = [
+        (name, value, AT_MOST[name], False) if name in AT_MOST else (name, value, 0 if quick else AT_LEAST[name], True)
+        for name, value in figures.items()
+    ]
+    return conclude(rows) == 0
 
 
 def _quickly(jobs: dict[str, Callable[[], Figures]]) -> dict[str, Figures]:

@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from _ending import verdict
+
 from ioc_sim.claims import check
 from ioc_sim.physics.scenario_file import load_scenario
 
@@ -81,8 +83,7 @@ def main() -> int:
             if results["whole"]:
                 figures.append(("seconds", results["wall_seconds"], 50 if args.quick else 600))
             for what, value, bar in figures:
-                print(f"{what}_{name} {value:g} {bar} {'ok' if value <= bar else 'short'}", flush=True)
-                short |= value > bar
+                short |= not verdict(f"{what}_{name}", value, bar, value <= bar)
     return int(short)
 
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
+from _ending import conclude
 from _saxs_mcsas3 import Peer, mcsas3
 from _saxs_synthetic import CONTRAST_INV_CM2, KINDS, Scene, draw, sphere, tikhonov
 
@@ -252,12 +253,7 @@ def main() -> int:
     figures += synthetic(250 if quick else 1500, seed=2024)
     figures += families(60 if quick else 400)
     figures += against_mcsas3(quick)
-    short = 0
-    for name, value, bar, more in figures:
-        ok = value >= bar if more else value <= bar
-        short += not ok
-        print(f"{name} {value:.4g} {bar:g} {'ok' if ok else 'short'}")
-    return int(short > 0)
+    return conclude(figures)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ for each part. The last lines read ``name value bar ok|short``.
 """
 
 import argparse
+import operator
 import os
 import shutil
 import statistics
@@ -32,6 +33,7 @@ from typing import Any
 import numpy as np
 import psutil
 from _chunks import add_chunk_arguments, keep, kept
+from _ending import verdict
 from _postgresql import postgresql
 from _scale_runs import FAMILIES, NAMES, Size, prepare, say, uids
 
@@ -244,15 +246,10 @@ def memory_ratio(folder: Path) -> float:
 
 
 def verdicts(figures: dict[str, float]) -> bool:
-    good = True
-    for name, (sign, bar) in BARS.items():
-        if name not in figures:
-            continue
-        value = figures[name]
-        met = {"<": value < bar, ">": value >= bar, "=": value == bar}[sign]
-        good &= met
-        print(f"{name} {value:.3g} {bar:g} {'ok' if met else 'short'}")
-    return good
+    judged = [(name, figures[name], sign, bar) for name, (sign, bar) in BARS.items() if name in figures]
+    compare = {"<": operator.lt, ">": operator.ge, "=": operator.eq}
+    met = [verdict(name, value, bar, compare[sign](value, bar)) for name, value, sign, bar in judged]
+    return all(met)
 
 
 def main() -> int:

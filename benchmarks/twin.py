@@ -14,6 +14,7 @@ import sys
 import time
 
 import psutil
+from _ending import conclude
 from caproto.threading.client import Context
 
 from ioc_sim.bench import measure
@@ -130,12 +131,7 @@ def main() -> int:
         ("idle_percent_1x", idle_percent(8.0 if quick else 60.0), 10.0, False),
         ("measure_ms", measure_ms(30 if quick else 300), 50.0, False),
     ]
-    short = False
-    for name, value, bar, higher in results:
-        good = value >= bar if higher else value <= bar
-        short |= not good
-        print(f"{name} {value:.3g} {bar:g} {'ok' if good else 'short'}")
-    return int(short)
+    return conclude(results)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from _ending import conclude
 from _uvvis_synthetic import DEFAULT, FAMILIES_NM, Spectrum, any_breadth, cluster, draw
 from scipy.signal import savgol_filter
 
@@ -279,12 +280,7 @@ def main() -> int:
         *real_figures(),
         ("milliseconds_per_spectrum", milliseconds, 10.0, False),
     ]
-    short = 0
-    for name, value, bar, more in figures:
-        ok = value >= bar if more else value <= bar
-        short += not ok
-        print(f"{name} {value:.4g} {bar:g} {'ok' if ok else 'short'}")
-    return int(short > 0)
+    return conclude(figures)
 
 
 if __name__ == "__main__":
