@@ -40,7 +40,7 @@ class Known(Signal):
         self._units = units
 
     def describe(self) -> Any:
-        """As of any signal, with the unit."""
+        """Describe the value as any signal does, with its unit."""
         description = super().describe()
         if self._units:
             description[self.name]["units"] = self._units

@@ -19,37 +19,37 @@ class FrameInfo:
 
     @property
     def columns(self) -> int:
-        """Of the last frame; 0 before the first."""
+        """Columns of the last frame; 0 before the first."""
         return 0 if self.last is None else self.last.counts.shape[1]
 
     @property
     def rows(self) -> int:
-        """Of the last frame; 0 before the first."""
+        """Rows of the last frame; 0 before the first."""
         return 0 if self.last is None else self.last.counts.shape[0]
 
     @property
     def ndimensions(self) -> int:
-        """Of the last frame; 0 before the first."""
+        """Number of dimensions of the last frame; 0 before the first."""
         return 0 if self.last is None else 2
 
     @property
     def dimensions(self) -> list[float]:
-        """Of the last frame, columns first, filled up with zeros."""
+        """Dimensions of the last frame, columns first, filled up with zeros."""
         return [float(self.columns), float(self.rows), *[0.0] * 8]
 
     @property
     def frame_bytes(self) -> int:
-        """Of the last frame."""
+        """Size of the last frame, bytes."""
         return 4 * self.rows * self.columns
 
     @property
     def unique_id(self) -> int:
-        """Of the last frame."""
+        """Number of the last frame."""
         return 0 if self.last is None else self.last.unique_id
 
     @property
     def time_stamp_s(self) -> float:
-        """Of the last frame, s since 1990."""
+        """Time of the last frame, s since 1990."""
         return 0.0 if self.last is None else self.last.time_s - EPICS_EPOCH_S
 
     @property

@@ -175,7 +175,7 @@ class CamModel:
 
     @property
     def time_remaining_s(self) -> float:
-        """Of the exposure under way, s of the twin."""
+        """Time left of the exposure under way, s of the twin."""
         return max(0.0, self._end_s - self._camera.clock_s) if self._exposing and self._end_s < inf else 0.0
 
     async def acquired(self) -> None:

@@ -110,7 +110,7 @@ class Outlook:
 
     @property
     def discrepancy(self) -> Discrepancy:
-        """Of all that was seen so far."""
+        """Error of the model by all that was seen so far."""
         return Discrepancy(tuple(self.conditions), tuple(self.observations), self.belief.observables.names)
 
     def learn(self, conditions: Sequence[Condition], observations: Sequence[Observation]) -> None:

@@ -76,7 +76,7 @@ class Promise:
         self.unconfirmed = self._unconfirmed()
 
     def gain(self) -> NDArray[np.floating]:
-        """Of each candidate: bits, or for `maximise` the expected gain of its measure."""
+        """Gain of each candidate: bits, or for `maximise` the expected gain of its measure."""
         if isinstance(self._goal, MapGoal):
             ratio, threshold = self._ratio[:, self._targets], self._goal.threshold
             classes = ratio >= threshold, ratio <= _ABSENT * threshold

@@ -20,14 +20,14 @@ class ScatteringCurve:
     intensity: np.ndarray = field(repr=False)
     """cm⁻¹ where `absolute`, else detected photons per monitor count, steradian and cm; NaN where no pixel was left."""
     sigma: np.ndarray = field(repr=False)
-    """Of counting alone; errors of monitors and calibration are common to all points and not in it."""
+    """Standard error of counting alone; errors of monitors and calibration are common to all points and not in it."""
     absolute: bool
     transmission: float = 1.0
-    """Of sample and cell, of the direct beam."""
+    """Transmission of sample and cell, of the direct beam."""
     uid: str = ""
-    """Of the run it was measured in."""
+    """Uid of the run that it was measured in."""
     background_uid: str = ""
-    """Of the run that was subtracted; empty where none was."""
+    """Uid of the run that was subtracted; empty where none was."""
     time_s: float = float("nan")
     """When that was, s since 1970."""
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)

@@ -37,7 +37,7 @@ class RawRun:
 
     @property
     def uid(self) -> str:
-        """Of the run."""
+        """Uid of the run."""
         return str(self.start["uid"])
 
     def stream_with(self, stream: str, key: str) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]] | None:

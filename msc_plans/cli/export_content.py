@@ -28,7 +28,7 @@ class Exported:
     """One file's worth."""
 
     name: str
-    """Of the file."""
+    """Name of the file."""
     format: str
     """``csv`` or ``nxcansas``."""
     content: Any

@@ -37,7 +37,7 @@ class Curve:
     sigma: np.ndarray | None = field(repr=False)
     """Shape (points,), positive; None where the file has none."""
     unit: QUnit
-    """Of q in the file."""
+    """Unit of q in the file."""
     unit_inferred: bool
     """Whether nothing in the file states it."""
     absolute: bool

@@ -43,7 +43,7 @@ class SasEntry:
     results: Mapping[str, Any] = field(default_factory=dict)
     """Numbers, words and arrays that the analysis gave."""
     units: Mapping[str, str] = field(default_factory=dict)
-    """Of `results`, by key."""
+    """Units of `results`, by key."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What else the run says of itself."""
 

@@ -143,7 +143,7 @@ class Belief:
 
     @property
     def discrepancy(self) -> Discrepancy:
-        """Of all that was seen so far."""
+        """Error of the model by all that was seen so far."""
         return Discrepancy(tuple(self.conditions), tuple(self.observations), self.observables.names)
 
     @property

@@ -169,7 +169,7 @@ class Mechanism:
     nanocrystals: Nanocrystals | None = None
     monomer: str = "M"
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Of all species that are integrated."""
+    """Names of all species that are integrated."""
     terms: tuple[Term, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -263,7 +263,7 @@ class Mechanism:
 
     @cached_property
     def priors(self) -> tuple[Prior, ...]:
-        """Of ``log10_k`` of all constants, then of ``E`` of all."""
+        """Priors of ``log10_k`` of all constants, then of ``E`` of all."""
         constants = self.constants.values()
         return (*(one.log10_k for one in constants), *(one.energy_kj_mol for one in constants))
 

@@ -58,7 +58,7 @@ class NeededRuns:
     """Liquid and temperature of the SAXS cell, °C."""
     fractions: frozenset[str] = frozenset()
     goals: frozenset[str] = frozenset()
-    """Of adaptive campaigns."""
+    """Goals of adaptive campaigns."""
 
     def __len__(self) -> int:
         """Return the number of runs."""

@@ -24,13 +24,13 @@ class Usage:
 
     runs: int = 0
     seconds: float = 0.0
-    """Of the reactor's clock, to the stop document from that of the run before it in the same session."""
+    """Seconds of the reactor's clock, to the stop document from that of the run before it in the same session."""
     microlitres: Mapping[str, float] = field(default_factory=dict)
     """By liquid, as the syringes' readings have it: what flowed between readings, refills left out."""
 
     @property
     def mixture_ml(self) -> float:
-        """Of both precursors."""
+        """Volume of both precursors, mL."""
         return (self.microlitres.get("Cd", 0.0) + self.microlitres.get("Se", 0.0)) / 1e3
 
 
@@ -47,11 +47,11 @@ class Archive:
     failed: int
     """Runs that did not end in success."""
     versions: Sequence[str]
-    """Of msc-plans, that made the analyses."""
+    """Versions of msc-plans that made the analyses."""
     campaigns: Mapping[str, tuple[AnalysedRun, ...]] = field(default_factory=dict)
     """Adaptive campaigns by goal: their records in the order of measurement."""
     conclusions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of the campaigns that came to their end, by goal."""
+    """Conclusions of the campaigns that came to their end, by goal."""
 
 
 def in_journals(folder: Path, uid: str) -> Iterator[list[Document]]:

@@ -30,16 +30,16 @@ class Job:
     """What is to be done to each raw run, and where runs are read."""
 
     uri: str
-    """Of the Tiled server."""
+    """URI of the Tiled server."""
     api_key: str | None = field(repr=False)  # Dask logs what a task that fails was given
-    """Of the server; None: from the worker's environment."""
+    """Key of the server; None: from the worker's environment."""
     optics: str
     """The settings of the optical cell, as JSON."""
     spectrometer: str
     saxs: str
     """Names of the devices."""
     version: str
-    """Of msc-plans."""
+    """Version of msc-plans."""
     label: str = ""
     """Tells a job from one that is alike."""
     families: str = ""

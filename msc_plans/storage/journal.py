@@ -63,7 +63,7 @@ class Journal:
 
     @property
     def path(self) -> Path:
-        """Of the file; made when asked for, as after a long outage thousands of journals wait."""
+        """Path of the file; made when asked for, as after a long outage thousands of journals wait."""
         return self._folder / self._name
 
     @staticmethod

@@ -20,7 +20,7 @@ class RunSummary:
 
     uid: str
     time: float
-    """Of its start, s since 1970."""
+    """Time of its start, s since 1970."""
     scan_id: int | None
     purpose: str
     condition: Mapping[str, float] | None
@@ -29,7 +29,7 @@ class RunSummary:
     campaign_uid: str
     trial_id: str
     exit_status: str
-    """Of the stop document; ``unfinished`` without one."""
+    """Exit status of the stop document; ``unfinished`` without one."""
 
 
 @dataclass(frozen=True)

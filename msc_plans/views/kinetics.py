@@ -79,7 +79,7 @@ class Comparison:
     """
 
     names: tuple[str, ...]
-    """Of what the heights are."""
+    """Names of what the heights are."""
     height: NDArray[np.floating]
     height_sigma: NDArray[np.floating]
     predicted: NDArray[np.floating]

@@ -49,7 +49,7 @@ class PoniGeometry:
 
     @property
     def wavelength_m(self) -> float:
-        """Of the photons."""
+        """Wavelength of the photons, m."""
         return 1e-9 * _KEV_NM / self.energy_kev
 
     def pyfai(self) -> Any:

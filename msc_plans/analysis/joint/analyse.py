@@ -193,7 +193,7 @@ def _scaled(model: JointModel, saxs: SaxsResult, radius_nm: float, absolute: boo
 
 
 def _fits(model: JointModel) -> tuple[JointFit, JointFit, tuple[str, ...], JointModel]:
-    """Of the scattering alone and of both, with the curve's errors so large that the first is no misfit."""
+    """Fit the scattering alone, and both, with the curve's errors so large that the first fit is good."""
     alone = model.fit(model.scan(), optical=False)
     excess = alone.scattering_chi2 / max(len(model.q_inv_nm) - model.layout.species - 4, 1)
     warnings: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ _SCAN_RADII = 14
 
 
 def volume_nm3(radius_nm: Any) -> Any:
-    """Of a sphere, nm³; a number for a number, an array for an array."""
+    """Return the volume of a sphere, nm³; a number for a number, an array for an array."""
     return 4.0 / 3.0 * math.pi * radius_nm**3
 
 
@@ -198,12 +198,12 @@ class JointModel:
     family_height_per_fraction: np.ndarray
     """Shape (families,), absorbance over volume fraction."""
     nanocrystal_extinction: Extinction
-    """Of nanocrystals, by their diameter."""
+    """Extinction of nanocrystals, by their diameter."""
     path_length_cm: float
     prior_mean: np.ndarray = field(repr=False)
     prior_sigma: np.ndarray = field(repr=False)
     radius_limits_nm: tuple[float, float]
-    """Of the nanocrystals."""
+    """Limits of the nanocrystals' radius, nm."""
     optical_radius: tuple[float, float] | None
     """Ln of the nanocrystals' radius (nm) by UV-vis, and its σ."""
     basis: Basis = field(repr=False)

@@ -20,7 +20,7 @@ class SpeciesAmount:
     """
 
     name: str
-    """Of the family, or `NANOCRYSTALS`."""
+    """Name of the family, or `NANOCRYSTALS`."""
     radius_nm: float
     """Mean, by volume, that amounts are converted with; NaN for nanocrystals that neither signal shows."""
     volume_fraction: float
@@ -28,10 +28,10 @@ class SpeciesAmount:
     volume_fraction_interval: tuple[float, float]
     """95 %."""
     concentration_mol_l: float
-    """Of particles: ``φ / (V N_A)``."""
+    """Concentration of particles: ``φ / (V N_A)``."""
     concentration_mol_l_sigma: float
     units_mol_l: float
-    """Of formula units, by the volume of one; NaN where the table doesn't give it."""
+    """Concentration of formula units, by the volume of one; NaN where the table doesn't give it."""
     units_mol_l_sigma: float
     fraction: float
     """Share of the particles' volume; NaN where there are none."""
@@ -49,14 +49,14 @@ class JointResult:
     species: tuple[SpeciesAmount, ...]
     """Families by the table's order, then the nanocrystals."""
     covariance: np.ndarray = field(repr=False)
-    """Of the volume fractions, shape (species, species)."""
+    """Covariance of the volume fractions, shape (species, species)."""
     volume_fraction: float
-    """Of all particles."""
+    """Volume fraction of all particles."""
     volume_fraction_sigma: float
     nc_radius_sigma_nm: float
     agree: bool
     p_value: float
-    """Of a difference between the signals as large as this, where they see the same sample."""
+    """Probability of a difference between the signals as large as this, where they see the same sample."""
     chi2: float
     degrees_of_freedom: float
     """Of the difference: one for each species that is there, a quarter for one that isn't (amounts at 0 on either side

@@ -37,7 +37,7 @@ class Catalogue:
 
     @classmethod
     def of(cls, q: np.ndarray) -> "Catalogue":
-        """Of an ascending grid, nm⁻¹; kept for the next curve."""
+        """Return the catalogue of an ascending grid, nm⁻¹; it is kept for the next curve."""
         return _of_grid(q.tobytes())
 
 

@@ -171,7 +171,7 @@ class PeakLimits:
         return float(np.interp(place, self.q, self.spacing))
 
     def of(self, atom: Atom) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Of position and width."""
+        """Return the limits of position and width."""
         if atom.shape == "hump":
             return (0.8 * atom.place, 1.25 * atom.place), (0.7, SHARPEST)
         if not atom.is_peak:
@@ -239,7 +239,7 @@ class PeakFit:
         return max(1.0, square) * (1.0 + run) / (1.0 - run)
 
     def covariance(self, scale: float) -> np.ndarray:
-        """Of height, position and FWHM of each peak in turn, times `scale`."""
+        """Return the covariance of height, position and FWHM of each peak in turn, times `scale`."""
         q, sigma, eta = self.of.q, self.of.sigma, self.mix
         rows: list[np.ndarray] = []
         rest = [self.of.values[:, k] for k in self.active]

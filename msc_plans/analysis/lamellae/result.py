@@ -24,7 +24,7 @@ class Peak:
     area_inv_nm: float
     """Integral over q above everything else, intensity times nm⁻¹."""
     order: int | None
-    """Of lamellae, 1 for the first; else None."""
+    """Order of the lamellae's reflection, 1 for the first; else None."""
     sigma: dict[str, float] = field(repr=False)
     """σ of ``q_inv_nm``, ``fwhm_inv_nm``, ``height`` and ``area_inv_nm``, from the noise and the misfit."""
 

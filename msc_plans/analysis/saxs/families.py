@@ -31,7 +31,7 @@ class FamilyFit:
     radii_nm: np.ndarray
     relative_widths: np.ndarray
     fractions: np.ndarray
-    """Of the particles' volume; sum to 1, NaN where nothing scatters."""
+    """Shares of the particles' volume; they sum to 1, NaN where nothing scatters."""
     fraction_sigmas: np.ndarray
     covariance: np.ndarray = field(repr=False)
     amount: float

@@ -159,7 +159,7 @@ def non_negative(rows: np.ndarray, y: np.ndarray, signed: bool) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _residuals(theta: np.ndarray, rows: np.ndarray, q: np.ndarray, y: np.ndarray, signed: bool) -> np.ndarray:
-    """Of the best amounts, and of the priors."""
+    """Return the residuals of the best amounts, and of the priors."""
     coefficients = non_negative(rows, y, signed)
     points, count = len(q), (len(theta) - 2) // 2
     out = np.empty(points + 1 + 2 * count)

@@ -33,7 +33,7 @@ class Inversion:
 
     radius_nm: np.ndarray = field(repr=False)
     share: np.ndarray = field(repr=False)
-    """Of the volume, at each radius of a grid with equal steps in ln R; sums to 1."""
+    """Share of the volume at each radius of a grid with equal steps in ln R; they sum to 1."""
     share_sigma: np.ndarray = field(repr=False)
     amount: float
     """As the sum of a model's amounts."""

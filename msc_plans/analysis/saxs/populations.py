@@ -73,17 +73,17 @@ class Model:
     theta: np.ndarray
     """p of the upturn, λ of the shape, then ln(mean) and ln(relative width) of each population."""
     amounts: np.ndarray
-    """Of constant, upturn at the lowest q, and each population (intensity over V F²)."""
+    """Amounts of constant, upturn at the lowest q, and each population (intensity over V F²)."""
     chi2: float
     log_evidence: float
     mean_nm: float
     width: float
     covariance: np.ndarray = field(repr=False)
-    """Of mean radius, relative width and ln(total amount), shape (3, 3)."""
+    """Covariance of mean radius, relative width and ln(total amount), shape (3, 3)."""
     active: tuple[tuple[int, ...], tuple[int, ...]]
     """Which amounts and which of theta are the parameters: those at no bound that matter."""
     gradient: np.ndarray = field(repr=False)
-    """Of the intensity over σ by the parameters, shape (parameters, points)."""
+    """Gradient of the intensity over σ by the parameters, shape (parameters, points)."""
     parameter_covariance: np.ndarray = field(repr=False)
 
     @property
@@ -226,7 +226,7 @@ class Weighed:
     models: tuple[Model, ...]
     """The first without populations."""
     probability: np.ndarray
-    """Of each model, shape (models,); sums to 1."""
+    """Probability of each model, shape (models,); they sum to 1."""
     noise: float
     """Mean square of the best model's misfit over σ, per degree of freedom."""
     signed: bool

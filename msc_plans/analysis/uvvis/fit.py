@@ -33,7 +33,7 @@ class SpectrumFit:
     active: np.ndarray
     """Indices of the columns in use."""
     covariance: np.ndarray
-    """Of the active coefficients, misfit included, absorbance²."""
+    """Covariance of the active coefficients, misfit included, absorbance²."""
     scale: float
     """χ² per degree of freedom where above 1: how much more than noise the residuals are."""
     family_gain: np.ndarray

@@ -52,7 +52,7 @@ class Nanocrystal:
     """Absorbance at `wavelength_nm` above the baseline and without the families: what a person reads, and what the
     sizing curve's extinction belongs to; not only the narrow part of the fit."""
     fwhm_nm: float
-    """Of the first transition's band, from its inflection points."""
+    """Width of the first transition's band, from its inflection points, nm."""
     diameter_nm: float
     """By the material's sizing curve; NaN, as what follows from it, where the table gives none."""
     diameter_in_range: bool

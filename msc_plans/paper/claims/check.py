@@ -40,7 +40,7 @@ class Bound:
     high: float = math.inf
     unit: str = ""
     uids: tuple[str, ...] = ()
-    """Of the raw runs that it comes from."""
+    """Uids of the raw runs that it comes from."""
     note: str = ""
     """Why there is no value, or what limits it."""
     against_only: bool = False

@@ -37,7 +37,7 @@ class ClaimResult:
 
     @property
     def uids(self) -> tuple[str, ...]:
-        """Of the raw runs that it rests on."""
+        """Uids of the raw runs that it rests on."""
         return tuple(dict.fromkeys(uid for check in self.checks for uid in check.uids))
 
     @property

@@ -19,12 +19,12 @@ class AnalysedRun:
     uid: str
     purpose: str
     time_s: float
-    """Of its start, since 1970."""
+    """Time of its start, s since 1970."""
     condition: Condition | None = None
     fraction: str = ""
-    """Of the sample loop, where it was injected."""
+    """Fraction of the sample loop that was injected, if any."""
     liquid: str = ""
-    """Of a mesophase scan."""
+    """Liquid of a mesophase scan."""
     cell_c: float = math.nan
     """Temperature asked for of the SAXS cell in a mesophase scan, °C."""
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
