@@ -63,7 +63,7 @@ class Oven(Device):
             raise LimitError(f"{self.name}: {shown} °C is outside {low:g} to {high:g} °C")
 
     def in_band(self, temperature: float) -> bool:
-        """Whether the last reading is within the tolerance of a temperature."""
+        """Return whether the last reading is within the tolerance of a temperature."""
         return abs(number(self.reading) - temperature) <= self.tolerance
 
     def set(self, temperature: float) -> Move:
@@ -116,7 +116,7 @@ def ask_ovens(targets: Mapping[Oven, float]) -> None:
 
 
 class Dwell:
-    """Whether an oven has stayed in band around a temperature for its dwell, on its clock."""
+    """Return whether an oven has stayed in band around a temperature for its dwell, on its clock."""
 
     def __init__(self, oven: Oven, temperature: float) -> None:
         self._oven = oven

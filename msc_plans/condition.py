@@ -78,7 +78,7 @@ class Condition:
 
 
 def is_finite(value: Real) -> bool:
-    """Whether a number is one that a float can be; a whole number may be too large."""
+    """Return whether a number is one that a float can be; a whole number may be too large."""
     try:
         return math.isfinite(value)
     except OverflowError:

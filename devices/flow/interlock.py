@@ -38,7 +38,7 @@ class Interlock(Device):
         return self.state.get() == "Tripped"
 
     def abandoned(self, within_s: float) -> bool:
-        """Whether a session before this one has died: its heartbeat is watched for, and none comes.
+        """Return whether a session before this one has died: its heartbeat is watched for, and none comes.
 
         Blocks for up to ``within_s`` of wall time where one is watched for.
         """

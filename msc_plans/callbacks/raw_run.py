@@ -132,7 +132,7 @@ class RawRunCallback:
             self(name, document)
 
     def _concerns(self, run: RawRun) -> bool:
-        """Whether a run holds what this analysis works on."""
+        """Return whether a run holds what this analysis works on."""
         raise NotImplementedError
 
     def _analyse(self, run: RawRun) -> Sequence[Analysis]:

@@ -88,7 +88,7 @@ class SizingCurve:
         return float(np.polyval(np.polyder(np.array(self.polynomial)), float(wavelength_nm)))
 
     def is_checked(self, wavelength_nm: float) -> bool:
-        """Whether the curve was measured at this maximum."""
+        """Return whether the curve was measured at this maximum."""
         return self.checked_nm[0] <= wavelength_nm <= self.checked_nm[1]
 
     def dispersion(self, wavelength_nm: float, fwhm_nm: float, fwhm_sigma_nm: float) -> tuple[float, float]:

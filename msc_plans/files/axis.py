@@ -24,7 +24,7 @@ def axis_column(table: Table, named: list[int]) -> int:
 
 
 def is_count(values: np.ndarray) -> bool:
-    """Whether a column counts the rows, from 0 or 1."""
+    """Return whether a column counts the rows, from 0 or 1."""
     return len(values) > 2 and values[0] in (0.0, 1.0) and np.array_equal(values, values[0] + np.arange(len(values)))
 
 

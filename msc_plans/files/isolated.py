@@ -36,7 +36,7 @@ _server: Child | None = None
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether this is a file, and HDF5 by its signature; what can't be looked at is neither."""
+    """Return whether this is a file, and HDF5 by its signature; what can't be looked at is neither."""
     try:
         if not path.is_file():
             return False

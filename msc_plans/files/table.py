@@ -215,7 +215,7 @@ def _segments(lines: list[str], delimiter: str | None, decimal: str) -> list[_Se
 
 
 def _joins(path: Path, lines: list[str], main: _Segment, before: _Segment, after: _Segment, *, ragged: bool) -> bool:
-    """Whether two segments are one table; raises where they would be but for a broken line between them."""
+    """Return whether two segments are one table; raises where they would be but for a broken line between them."""
     above = after.lines[0] <= main.lines[0]
     other = before if above else after
     ends = main.rows[:2] if above else main.rows[-2:]

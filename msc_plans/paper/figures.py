@@ -99,7 +99,7 @@ def _figure_1(records: Records) -> Figure | None:
 
 
 def _is_faint(record: AnalysedRun) -> bool:
-    """Whether nothing would be seen but noise: the noise is that from one pixel to the next at the red end."""
+    """Return whether nothing would be seen but noise: the noise is that from one pixel to the next at the red end."""
     x, y = _spectrum(record)
     inside = (x > 395.0) & (x < _RANGE_NM[1]) & np.isfinite(y)
     red = y[inside & (x > 600.0)]

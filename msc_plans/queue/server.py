@@ -161,7 +161,7 @@ class QueueServer:
             self.manager.ask("manager_kill")
 
     def _worker_lives(self) -> bool:
-        """Whether the process that keeps RE Manager and worker has both."""
+        """Return whether the process that keeps RE Manager and worker has both."""
         with suppress(psutil.Error):
             children = psutil.Process(self._keeper.pid).children()
             return sum(child.status() != psutil.STATUS_ZOMBIE for child in children) > 1

@@ -102,7 +102,7 @@ def reprocess_run(job: Job, raw_uid: str) -> Answer:
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether a server is not there, or is there without its database or a disk that it can write to."""
+    """Return whether a server is not there, or is there without its database or a disk that it can write to."""
     import httpx
 
     failed = (
@@ -112,7 +112,7 @@ def _is_away(error: Exception) -> bool:
 
 
 def _stays_away(job: Job) -> bool:
-    """Whether the store can't be asked, or written to: what it does to one run it will do to all."""
+    """Return whether the store can't be asked, or written to: what it does to one run it will do to all."""
     try:
         return not _worker(job).may_go_on()
     except Exception as error:
@@ -227,7 +227,7 @@ class _Worker:
         return self._backgrounds.get(uid)
 
     def may_go_on(self) -> bool:
-        """Whether what failed last was reading; raises where the store can't be asked at all."""
+        """Return whether what failed last was reading; raises where the store can't be asked at all."""
         self._catalog.keys()[:1]
         return not self._storing
 

@@ -105,7 +105,7 @@ def write_database(folder: Path, database: Database) -> None:
 
 
 def holds_store(folder: Path) -> bool:
-    """Whether there is a store in `folder`: a catalogue in SQLite, or the name of one in PostgreSQL."""
+    """Return whether there is a store in `folder`: a catalogue in SQLite, or the name of one in PostgreSQL."""
     return (folder / "catalog.db").exists() or (folder / _FILE).exists()
 
 

@@ -108,7 +108,7 @@ class Journal:
 
 
 def is_written(path: Path) -> bool:
-    """Whether the process that writes a journal still has it open."""
+    """Return whether the process that writes a journal still has it open."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -20,7 +20,7 @@ _ORDERS = tuple(range(1, 11))
 
 
 def agrees(q_inv_nm: float, sigma: float, first: float, first_sigma: float, ratio: float) -> bool:
-    """Whether one position is `ratio` times another within 3 σ and `RATIO_TOLERANCE`."""
+    """Return whether one position is `ratio` times another within 3 σ and `RATIO_TOLERANCE`."""
     allowed = 3.0 * math.hypot(sigma, ratio * first_sigma) + RATIO_TOLERANCE * ratio * first
     return abs(q_inv_nm - ratio * first) <= min(allowed, 0.05 * ratio * first)
 

@@ -110,7 +110,7 @@ class _Search:
         return other if fit.chi2 - other.chi2 > _AS_WELL * (fit.chi2 - new.chi2) else new
 
     def counts(self, without: PeakFit, fit: PeakFit, k: int = -1, threshold: float | None = None) -> bool:
-        """Whether an atom is needed, and is a peak of its own."""
+        """Return whether an atom is needed, and is a peak of its own."""
         atom = fit.atoms[k]
         if self.gain(without, fit, atom) <= (threshold or self.threshold):
             return False
@@ -141,7 +141,7 @@ class _Search:
         return True
 
     def ripples(self, fit: PeakFit, k: int, strict: bool) -> bool:
-        """Whether a ripple about the peak describes the curve as well as the peak does, as of form factors not
+        """Return whether a ripple about the peak describes the curve as well as the peak does, as of form factors not
         thought of.
 
         Over three widths to each side: a cubic with the peak, against a cubic with a sine and a cosine of growing or

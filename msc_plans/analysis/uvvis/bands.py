@@ -57,7 +57,7 @@ class FirstMaximum:
 
 
 def covers(wavelength_nm: np.ndarray, family: Family) -> bool:
-    """Whether measured points lie on both sides of the family's maximum and within its half width of it."""
+    """Return whether measured points lie on both sides of the family's maximum and within its half width of it."""
     reach = 0.5 * family.fwhm_nm[1]
     near = wavelength_nm[np.abs(wavelength_nm - family.wavelength_nm) <= reach]
     return bool(near.size >= 3 and near.min() < family.wavelength_nm - 0.3 * reach

@@ -73,7 +73,7 @@ def _floor(record: AnalysedRun) -> float:
 
 
 def _crystals(record: AnalysedRun | None, where: str, *, there: bool) -> Bound:
-    """Whether nanocrystals are above their floor, or below."""
+    """Return whether nanocrystals are above their floor, or below."""
     what = f"NC height at {where}"
     floor = 0.0 if record is None else _floor(record)
     return _value(record, "nc_height", what, *((floor, math.inf) if there else (-math.inf, floor)))
@@ -162,7 +162,7 @@ def f1_static(records: Records) -> list[Bound]:
 
 
 def _accumulated_somewhere(records: Sequence[AnalysedRun]) -> Bound:
-    """Whether 437 is accumulated at any of these; open while none is but some may be."""
+    """Return whether 437 is accumulated at any of these; open while none is but some may be."""
     what = "conditions of the grid where 437 is accumulated"
     number = sum(map(_accumulated, records))
     surely_not = all(_ratio(one, "", low=ACCUMULATED_RATIO).probability <= 1.0 - CONFIDENCE for one in records)
@@ -198,7 +198,7 @@ def f1_grow(records: Records) -> list[Bound]:
 
 
 def _detected(record: AnalysedRun | None, families: Sequence[str], what: str) -> Bound:
-    """Whether any of these families is detected: the detector's own probability times that of a height above 0.
+    """Return whether any of these families is detected: the detector's own probability times that of a height above 0.
 
     A band that the detector believes in, but whose height may as well be 0 by its σ, is none that could be shown to
     anybody. What is not detected contradicts only where even height + 3 σ is below `LEAST_BAND`; else it is open, and
