@@ -1,7 +1,7 @@
 """Ophyd devices of the flow reactor, over the records of real controllers.
 
-Channel Access is spoken by caproto unless ``OPHYD_CONTROL_LAYER`` asks for pyepics; ophyd reads it when it is first
-imported.
+The Channel Access client is caproto unless ``OPHYD_CONTROL_LAYER`` says ``pyepics``; ophyd reads that variable when it
+is first imported.
 """
 
 import os

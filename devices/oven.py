@@ -7,19 +7,19 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
-from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
+from devices.core.move import Clock, Move, Progress, SetpointRequest, number, put_checked, wall_clock
 from devices.core.signals import Setpoint
 
-__all__ = ["Oven", "ask_ovens"]
+__all__ = ["Oven", "put_ovens"]
 
 
 class Oven(Device):
-    """One oven, °C: ``set()`` is done when the reading has dwelt in band, not when it first touches it.
+    """One oven, °C: ``set()`` is done when the reading has stayed in band for the dwell, not when it first enters it.
 
     Parameters
     ----------
     limits : (low, high)
-        What may be asked for, °C.
+        Lowest and highest setpoint allowed, °C.
     tolerance : float
         Half width of the band, °C.
     dwell_s : float
@@ -74,14 +74,14 @@ class Oven(Device):
         self._move = Move(self, lambda move: self.go(move, temperature), clock=self.clock)
         return self._move
 
-    def ask(self, temperature: float) -> None:
-        """Put the setpoint and check that the controller took it; does not wait for the oven."""
-        ask_ovens({self: temperature})
+    def put_setpoint(self, temperature: float) -> None:
+        """Put the setpoint and check that the controller took it, without waiting for the oven."""
+        put_ovens({self: temperature})
 
     def go(self, move: Move, temperature: float) -> None:
-        """Steps of :meth:`set`."""
+        """Run the steps of :meth:`set`."""
         initial = number(self.reading)
-        self.ask(temperature)
+        self.put_setpoint(temperature)
         move.until(
             Dwell(self, temperature).done,
             timeout_s=self.timeout_s,
@@ -90,33 +90,33 @@ class Oven(Device):
         )
 
     def progress(self, initial: float, target: float, name: str) -> Progress:
-        """Return how far it is on its way, and how long it has still to go at its ramp rate."""
+        """Return the progress towards a target, °C, with the time left at the ramp rate."""
         now, rate = number(self.reading), number(self.ramp_rate)
-        left = 60.0 * abs(target - now) / rate + self.dwell_s if rate > 0 else None
-        return Progress(name, initial, now, target, "°C", left)
+        seconds_left = 60.0 * abs(target - now) / rate + self.dwell_s if rate > 0 else None
+        return Progress(name, initial, now, target, "°C", seconds_left)
 
     def hold(self) -> None:
-        """Hold where the oven is now, unless it is where it should be; does not wait."""
+        """Hold the present temperature, unless the oven is in band already; does not wait."""
         if not self.in_band(number(self.setpoint_readback)):
             self.setpoint.put(round(number(self.reading), 1), wait=False)
 
     def stop(self, *, success: bool = False) -> None:
-        """Give up a set that is under way and hold the temperature; otherwise nothing."""
+        """Give up a set that is under way and hold the temperature; do nothing otherwise."""
         move, self._move = self._move, None
         if move is not None and not move.done:
             move.end(success=success)
             self.hold()
 
 
-def ask_ovens(targets: Mapping[Oven, float]) -> None:
-    """Put the setpoints of several ovens, °C, at once; see :meth:`Oven.ask`."""
+def put_ovens(targets: Mapping[Oven, float]) -> None:
+    """Put the setpoints of several ovens, °C, at once; see :meth:`Oven.put_setpoint`."""
     for oven, temperature in targets.items():
         oven.check_value(temperature)
-    put_checked(*(Asked(oven.setpoint, to, oven.setpoint_readback, 0.05) for oven, to in targets.items()))
+    put_checked(*(SetpointRequest(oven.setpoint, to, oven.setpoint_readback, 0.05) for oven, to in targets.items()))
 
 
 class Dwell:
-    """Return whether an oven has stayed in band around a temperature for its dwell, on its clock."""
+    """Check of whether an oven has stayed in band around a temperature for its dwell, on its clock."""
 
     def __init__(self, oven: Oven, temperature: float) -> None:
         self._oven = oven
@@ -124,7 +124,7 @@ class Dwell:
         self._since: float | None = None
 
     def done(self) -> bool:
-        """Look at the reading; True once it has been in band at every look for the dwell."""
+        """Check the reading; return True once it has been in band at every check for the dwell."""
         now = self._oven.clock()
         if not self._oven.in_band(self._temperature):
             self._since = None

@@ -7,7 +7,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.signal import AttributeSignal
 
-from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
+from devices.core.move import Clock, Move, Progress, SetpointRequest, number, put_checked, wall_clock
 from devices.core.signals import CommandSignal, Setpoint
 
 __all__ = ["SyringePump", "prepare_pumps"]
@@ -19,15 +19,15 @@ _CLEAR_S = 10.0
 class SyringePump(Device):
     """One syringe; flow in µL/min, volume in µL.
 
-    ``set("drawn")`` draws the syringe full again from its reservoir; ``set("filled")`` says that a person has filled
-    it. Both clear the counters.
+    ``set("drawn")`` refills the syringe from its reservoir; ``set("filled")`` records that a person has filled it.
+    Both clear the counters.
 
     Parameters
     ----------
     capacity_ul : float
-        Of the syringe. The counters of infused and withdrawn volume are taken to have been cleared when it was full.
+        Capacity of the syringe. Assumes that the volume counters were last cleared when it was full.
     refill_flow_ul_min : float
-        Flow at which it is drawn full.
+        Flow at which it is refilled.
     """
 
     status = Cpt(EpicsSignalRO, "STATUS", string=True, kind=Kind.normal, auto_monitor=True)
@@ -66,17 +66,17 @@ class SyringePump(Device):
 
     @property
     def content(self) -> float:
-        """What is left in the syringe by its counters, µL."""
-        left = self.capacity_ul - number(self.infused_ul) + number(self.withdrawn_ul)
-        return min(max(left, 0.0), self.capacity_ul)
+        """Volume left in the syringe by its counters, µL."""
+        volume = self.capacity_ul - number(self.infused_ul) + number(self.withdrawn_ul)
+        return min(max(volume, 0.0), self.capacity_ul)
 
     def infuse(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
-        """Infuse at a flow, without end or until a volume has passed; blocks for a few round trips.
+        """Infuse at a flow, indefinitely or until a volume has passed; blocks for a few round trips.
 
         Raises
         ------
         SetpointRefusedError
-            The pump took another flow, or none.
+            The pump refused the flow or took another one.
         """
         prepare_pumps({self: flow_ul_min}, volume_ul=volume_ul)
         self.run.put(1, wait=True)
@@ -84,10 +84,12 @@ class SyringePump(Device):
     def check_value(self, value: Any, **kwargs: Any) -> None:
         """Raise ValueError for anything but ``"drawn"`` and ``"filled"``."""
         if value not in ("drawn", "filled"):
-            raise ValueError(f"{self.name}: a syringe can be 'drawn' full or 'filled' by hand, not {value!r}")
+            raise ValueError(
+                f"{self.name}: set a pump to 'drawn' (refill it) or 'filled' (filled by hand), not {value!r}"
+            )
 
     def set(self, value: str) -> Move:
-        """Fill the syringe, or take it as filled; done when its counters say so.
+        """Refill the syringe, or record that it was filled by hand; done when its counters are cleared.
 
         Raises
         ------
@@ -112,7 +114,7 @@ class SyringePump(Device):
         begun = False
 
         def full() -> bool:
-            # a full syringe stops the pump by itself; one that has not begun to draw yet is not full
+            # a full syringe stops the pump; but a pump that is not withdrawing may not have started yet
             nonlocal begun
             state = self.status.get(use_monitor=False)
             begun = begun or state == "Withdrawing" or number(self.withdrawn_ul) > drawn
@@ -122,7 +124,7 @@ class SyringePump(Device):
             move.until(
                 full,
                 timeout_s=120.0 * missing / self.refill_flow_ul_min + 60.0,
-                what=f"the filling of {missing:.0f} µL",
+                what=f"the refill of {missing:.0f} µL",
                 progress=lambda: Progress(f"{self.name} refill", before, self.content, self.capacity_ul, "µL"),
             )
         finally:
@@ -130,7 +132,7 @@ class SyringePump(Device):
         self._clear(move)
 
     def _clear(self, move: Move) -> None:
-        # a plunger that has just been stopped still moves: what it counts then is cleared again, down to a little
+        # a plunger that has just been stopped still moves a little: clear again until the counters stay low
         little = 0.01 * self.capacity_ul
         counters = ((self.infused_ul, self.clear_infused), (self.withdrawn_ul, self.clear_withdrawn))
         for _, clear in counters:
@@ -142,30 +144,33 @@ class SyringePump(Device):
                     clear.put(1, wait=True)
             return all(number(counter) < little for counter, _ in counters)
 
-        move.until(cleared, timeout_s=_CLEAR_S, what="the clearing of its counters")
+        move.until(cleared, timeout_s=_CLEAR_S, what="the reset of its volume counters")
 
     def stop(self, *, success: bool = False) -> None:
-        """Give up a refill that is under way; otherwise nothing, as what flows is the reactor's to stop."""
+        """Give up a refill that is under way; do nothing otherwise, as the reactor stops what flows."""
         move, self._move = self._move, None
         if move is not None and not move.done:
             move.end(success=success)
 
 
 def prepare_pumps(flows_ul_min: Mapping[SyringePump, float], *, volume_ul: float = 0.0) -> None:
-    """Set flows and target volume of pumps for their next ``run``; one that runs takes them at once.
+    """Set the flows and target volume of pumps for their next ``run``; a running pump takes them at once.
 
-    The unit comes first: a pump left in mL/min would run a thousand times too fast.
+    The unit is set first: a pump left in mL/min would run a thousand times too fast.
 
     Raises
     ------
     SetpointRefusedError
-        A pump took another flow, or none.
+        A pump refused its flow or took another one.
     """
     for pump in flows_ul_min:
         if pump.flow_units.get() != _UNITS:
             pump.flow_units.put(_UNITS, wait=True)
     put_checked(
-        *(Asked(pump.flow_setpoint, flow, pump.flow_ul_min, 1e-3 * flow + 1e-3) for pump, flow in flows_ul_min.items())
+        *(
+            SetpointRequest(pump.flow_setpoint, flow, pump.flow_ul_min, 1e-3 * flow + 1e-3)
+            for pump, flow in flows_ul_min.items()
+        )
     )
     for pump in flows_ul_min:
         target = volume_ul + number(pump.infused_ul, use_monitor=False) if volume_ul else 0.0

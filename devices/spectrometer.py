@@ -12,7 +12,7 @@ __all__ = ["Spectrometer"]
 
 
 class Calibration(Device):
-    """The dark and reference last taken, with the wavelength axis; read, never triggered."""
+    """The last dark and reference, with the wavelength axis; read only, never triggered."""
 
     dark = Cpt(EpicsSignalRO, "DARK", kind=Kind.normal)
     reference = Cpt(EpicsSignalRO, "REFERENCE", kind=Kind.normal)
@@ -22,10 +22,10 @@ class Calibration(Device):
 
 
 class Spectrometer(Device):
-    """Raw counts of the stream, and the dark and reference that belong to them.
+    """Raw counts of the sample, and the dark and reference that belong to them.
 
-    ``trigger()`` collects what :attr:`spectrum_type` says; a reading holds ``counts``. Dark, reference and
-    wavelength are read by :attr:`calibration` into a stream of their own.
+    ``trigger()`` collects the kind of spectrum that :attr:`spectrum_type` holds; a reading holds ``counts``. Dark,
+    reference and wavelengths are read from :attr:`calibration` into a stream of their own.
     """
 
     counts = Cpt(EpicsSignalRO, "SAMPLE", kind=Kind.normal)
@@ -54,7 +54,7 @@ class Spectrometer(Device):
         self._move: Move | None = None
 
     def trigger(self) -> Move:
-        """Collect; done when the spectrometer has counted the spectra it was asked for."""
+        """Collect spectra; done when the spectrometer has counted as many as requested."""
         if self._move is not None:
             self._move.end(success=True)
         self._move = Move(self, self._collect, clock=self.clock)
@@ -65,7 +65,7 @@ class Spectrometer(Device):
         seconds = spectra * number(self.integration_time_ms) / 1e3
         before = number(self.collected, use_monitor=False)
         self.start.put("Collecting", wait=True)
-        # The counter, not COLLECT_RBV: it can't be mistaken for the idle state before the collection began.
+        # Wait for the counter: COLLECT_RBV reads idle before the collection starts, too.
         move.until(
             lambda: number(self.collected) >= before + spectra,
             timeout_s=2 * seconds + 60.0,
@@ -73,15 +73,15 @@ class Spectrometer(Device):
         )
 
     def stop(self, *, success: bool = False) -> None:
-        """Give up a collection that is under way; otherwise nothing. Light and shutter stay."""
+        """Give up a collection that is under way; do nothing otherwise. Light and shutter stay as they are."""
         move, self._move = self._move, None
         if move is not None and not move.done:
             move.end(success=success)
             self.start.put("Idle", wait=False)
 
     def pause(self) -> None:
-        """Stop: RunEngine, which stops only what was set, collects again when it resumes."""
+        """Stop the collection; RunEngine triggers it again when it resumes."""
         self.stop(success=True)
 
     def resume(self) -> None:
-        """Nothing; RunEngine pauses only what it can resume."""
+        """Do nothing; RunEngine pauses only devices that have this method."""

@@ -1,4 +1,4 @@
-"""Devices without records, for rehearsals of plans: limits and names are real, nothing is asked of a control system."""
+"""Devices without records, for rehearsals of plans: names and limits are real, no control system is needed."""
 
 from typing import Any, TypeVar, cast
 
@@ -16,8 +16,8 @@ _Device = TypeVar("_Device", bound=Device)
 
 
 def unconnected(device: type[_Device], prefix: str, **kwargs: Any) -> _Device:
-    """Make a device with ophyd's fake signals in place of records; arguments are those of the device."""
-    # the cache is ophyd's own: without these two, their subclasses would look for records
+    """Return a device with ophyd's fake signals in place of records; it takes the arguments of the device."""
+    # ophyd's cache of fakes: without these entries the two classes would look for records
     fake_device_cache.setdefault(Setpoint, FakeEpicsSignal)
     fake_device_cache.setdefault(CommandSignal, FakeEpicsSignal)
     made = make_fake_device(device)(prefix, **kwargs)

@@ -1,1 +1,1 @@
-"""What all devices share: moves, signals, the connection to records."""
+"""Code shared by all devices: moves, signals, connecting to records."""

@@ -57,7 +57,7 @@ def keep_connecting() -> None:
             try:
                 original(context)
             except (OSError, CaprotoError) as error:
-                log.info("an IOC that had answered took no connection (%s); searched for again", error)
+                log.info("an IOC that had answered refused the connection (%s); searching again", error)
                 context._close_event.wait(_AGAIN_AFTER_S)
                 context.reconnect(_unconnected(context))
 

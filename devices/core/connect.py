@@ -1,4 +1,4 @@
-"""Connect a device, or say in one sentence that nobody answers; give its moves another clock."""
+"""Connect a device to its records, or fail with one clear message; choose the clock its moves run on."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ _SIMULATOR_ANSWERS_WITHIN_S = 1.0
 
 
 class NoAnswerError(ConnectionError):
-    """No IOC answers for some records of a device."""
+    """Some records of a device do not answer."""
 
 
 def connect(device: Any, *, timeout_s: float = 5.0) -> None:
@@ -22,7 +22,7 @@ def connect(device: Any, *, timeout_s: float = 5.0) -> None:
     Raises
     ------
     NoAnswerError
-        Some do not answer within ``timeout_s``; the message counts and names them and says what to check.
+        Some records do not answer within ``timeout_s``; the message counts and names them and says what to check.
     """
     try:
         device.wait_for_connection(all_signals=True, timeout=timeout_s)
@@ -38,9 +38,9 @@ def connect(device: Any, *, timeout_s: float = 5.0) -> None:
 
 
 def disconnect() -> None:
-    """Close all Channel Access circuits of this process and end their threads; nothing can be read after.
+    """Close all Channel Access circuits of this process and end their threads; no record can be read afterwards.
 
-    Without it, readings that arrive while the interpreter ends are reported as internal errors.
+    Without this, updates that arrive while the interpreter exits are reported as internal errors.
     """
     if os.environ.get("OPHYD_CONTROL_LAYER") != "caproto":
         return
@@ -49,7 +49,7 @@ def disconnect() -> None:
 
     ophyd.get_cl().get_dispatcher().stop()
     context: Any = PV.default_context()
-    # a reading that came while its circuit closes would be reported as an error: nothing is read any more first
+    # stop reading first: an update that arrives while its circuit closes would be reported as an error
     context.selector.stop()
     if context.selector.thread is not None:
         context.selector.thread.join(5.0)
@@ -62,9 +62,9 @@ def _signals(device: Device) -> list[Any]:
 
 
 def find_clock(prefix: str) -> tuple[Clock, float]:
-    """Return the clock that moves run on, and how many of its seconds pass in one of wall time.
+    """Return the clock for moves, and how many of its seconds pass in one second of wall time.
 
-    The twin's clock where the reactor is simulated (it serves ``Sim:Clock``), else wall time.
+    It is the simulation's clock if the IOC serves ``Sim:Clock``, otherwise wall time.
     """
     clock = EpicsSignalRO(f"{prefix}Sim:Clock", name="sim_clock", auto_monitor=True)
     scale = EpicsSignalRO(f"{prefix}Sim:TimeScale", name="sim_time_scale")
@@ -77,7 +77,7 @@ def find_clock(prefix: str) -> tuple[Clock, float]:
 
 
 def use_clock(device: Any, clock: Clock) -> None:
-    """Let a device and all its parts run their moves on another clock."""
+    """Run the moves of a device and of all its parts on the given clock."""
     for part in (device, *(part for _, part in device.walk_subdevices(include_lazy=True))):
         if hasattr(part, "clock"):
             part.clock = clock

@@ -1,4 +1,4 @@
-"""A status that runs the steps of a move on a thread; its timeouts name what did not happen."""
+"""A status that runs the steps of a move on a thread and names, when it times out, what did not happen."""
 
 import threading
 import time
@@ -11,7 +11,6 @@ from ophyd import Signal
 from ophyd.status import DeviceStatus
 
 __all__ = [
-    "Asked",
     "Clock",
     "ClockStoppedError",
     "DidNotHappenError",
@@ -19,17 +18,18 @@ __all__ = [
     "Move",
     "Progress",
     "SetpointRefusedError",
+    "SetpointRequest",
     "number",
     "put_checked",
     "wall_clock",
 ]
 
 Clock = Callable[[], float]
-"""Seconds on the clock that dwell, timeouts and progress run on."""
+"""Returns seconds on the clock by which dwells, timeouts and progress are measured."""
 
 
 def wall_clock() -> float:
-    """Return seconds of wall time that never step: the default clock of all moves."""
+    """Return monotonic wall time, s: the default clock of all moves."""
     return time.monotonic()
 
 
@@ -41,24 +41,24 @@ _READBACK_S = 2.0
 
 
 class GivenUpError(RuntimeError):
-    """The move was stopped before it was done, by someone who does not count that as success."""
+    """The move was stopped before it was done, and the stop does not count as success."""
 
 
 class DidNotHappenError(TimeoutError):
-    """What a move waited for did not happen in time."""
+    """A move timed out: what it waited for did not happen."""
 
 
 class ClockStoppedError(TimeoutError):
-    """The clock that a move runs on stands still: the IOC that serves it does not answer."""
+    """The clock that a move runs on has stopped: the IOC that serves it does not answer."""
 
 
 class SetpointRefusedError(RuntimeError):
-    """A controller did not take the setpoint that was asked for."""
+    """A controller did not take the requested setpoint."""
 
 
 @dataclass
 class Progress:
-    """Where a move is: what a progress bar shows."""
+    """Progress of a move, as a progress bar shows it."""
 
     name: str
     initial: float
@@ -69,7 +69,7 @@ class Progress:
 
     @property
     def fraction_left(self) -> float:
-        """Between 1 (just begun) and 0 (done)."""
+        """Fraction still to go, from 1 (just started) to 0 (done)."""
         span = abs(self.target - self.initial)
         return 0.0 if span == 0 else min(1.0, max(0.0, abs(self.target - self.current) / span))
 
@@ -80,13 +80,13 @@ class Move(DeviceStatus):
     Parameters
     ----------
     device : ophyd device
-        What moves.
+        The device that moves.
     steps : callable
-        Called with this object; it puts setpoints and calls :meth:`until`. What it raises fails the status.
+        Called with this object; it puts setpoints and calls :meth:`until`. An exception it raises fails the status.
     clock : callable
-        Seconds; see :data:`Clock`.
+        Returns seconds; see :data:`Clock`.
     check : callable
-        Called at each look at the world; what it raises ends the move.
+        Called each time :meth:`until` looks; an exception it raises ends the move.
     """
 
     def __init__(
@@ -102,27 +102,27 @@ class Move(DeviceStatus):
         self._check = check
         self._steps = steps
         self._given_up = threading.Event()
-        self._pardoned = False
+        self._success_when_given_up = False
         self._watchers: list[Callable[..., None]] = []
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._run_steps, name=f"move {device.name}", daemon=True)
         self._thread.start()
 
     def watch(self, func: Callable[..., None]) -> None:
-        """Call ``func`` with progress, as bluesky's progress bars ask for."""
+        """Call ``func`` with progress, as bluesky's progress bars expect."""
         self._watchers.append(func)
 
     def give_up(self, *, success: bool = False) -> None:
-        """End the move at its next look at the world; harmless once it is done.
+        """End the move the next time :meth:`until` looks; no effect once it is done.
 
-        With ``success`` its status does not fail: RunEngine stops devices so at a pause, and sets them again
+        With ``success`` the status does not fail. RunEngine stops devices this way at a pause, and sets them again
         when it resumes.
         """
-        self._pardoned = success
+        self._success_when_given_up = success
         self._given_up.set()
 
     def end(self, *, success: bool = False) -> None:
-        """Give up, and wait until no step is under way: what is put from now on stays. Takes a few round trips."""
+        """Give up and wait until the steps have ended, so that they overwrite nothing put later; a few round trips."""
         self.give_up(success=success)
         if self._thread is not threading.current_thread():
             self._thread.join(_LAST_STEP_S)
@@ -135,47 +135,47 @@ class Move(DeviceStatus):
         what: str,
         progress: Callable[[], Progress] | None = None,
     ) -> None:
-        """Wait until ``true()``.
+        """Wait until ``true()`` returns True.
 
         Raises
         ------
         DidNotHappenError
-            After ``timeout_s`` seconds on the clock and 10 s of wall time (a fast twin's clock may outrun the
-            delivery of its readings); the message names ``what``.
+            It did not within ``timeout_s`` on the clock and 10 s of wall time (the clock of a fast simulation may
+            outrun the delivery of its readings); the message names ``what``.
         ClockStoppedError
-            The clock has stood still for 20 s of wall time.
+            The clock has not advanced for 20 s of wall time.
         GivenUpError
-            After :meth:`give_up`.
+            :meth:`give_up` was called.
         """
         begun = seen = self._clock()
         wall_begun = moved_at = time.monotonic()
-        self._go_on(what)
+        self._raise_if_ended(what)
         while not true():
             self._given_up.wait(_POLL_S)
-            self._go_on(what)
+            self._raise_if_ended(what)
             now = self._clock()
             if now != seen:
                 seen, moved_at = now, time.monotonic()
             elif time.monotonic() - moved_at > _CLOCK_STOPPED_AFTER_S:
                 raise ClockStoppedError(
-                    f"{self.device.name}: the clock stood still for {_CLOCK_STOPPED_AFTER_S:g} s "
-                    f"while waiting for {what}; does the IOC still run?"
+                    f"{self.device.name}: the clock did not advance for {_CLOCK_STOPPED_AFTER_S:g} s "
+                    f"while waiting for {what}; check that the IOC is running"
                 )
             if now - begun > timeout_s and time.monotonic() - wall_begun > _LEAST_WALL_TIMEOUT_S:
                 raise DidNotHappenError(f"{self.device.name}: {what} did not happen within {timeout_s:g} s")
             if progress is not None:
-                self._tell(progress())
+                self._notify_watchers(progress())
 
-    def _go_on(self, what: str) -> None:
+    def _raise_if_ended(self, what: str) -> None:
         if self._given_up.is_set():
             raise GivenUpError(f"{self.device.name}: given up while waiting for {what}")
         self._check()
 
     def _settled(self) -> None:
-        """Tell watchers nothing more: a bar that shows no number is of no use."""
+        """Override ophyd's last call of the watchers, which passes no numbers and would blank the progress bar."""
 
     def _handle_failure(self) -> None:
-        """Stop the device; not after a give-up, as it has been stopped, or goes elsewhere already."""
+        """Stop the device, unless the move was given up: then it is stopped, or on its way elsewhere, already."""
         if not self._given_up.is_set():
             super()._handle_failure()
 
@@ -183,17 +183,17 @@ class Move(DeviceStatus):
         try:
             self._steps(self)
         except Exception as error:  # noqa: BLE001  the status carries it to whoever waits
-            # what fails in a move that was given up fails because of that
-            if self._given_up.is_set() and self._pardoned:
+            # a failure after a give-up is a consequence of it
+            if self._given_up.is_set() and self._success_when_given_up:
                 self.set_finished()
                 return
             if self._given_up.is_set() and not isinstance(error, GivenUpError):
-                error = GivenUpError(f"{self.device.name}: given up, after which: {error}")
+                error = GivenUpError(f"{self.device.name}: given up, then: {error}")
             self.set_exception(error)
         else:
             self.set_finished()
 
-    def _tell(self, at: Progress) -> None:
+    def _notify_watchers(self, at: Progress) -> None:
         for watcher in self._watchers:
             watcher(
                 name=at.name,
@@ -209,13 +209,13 @@ class Move(DeviceStatus):
 
 
 def number(signal: Signal, **kwargs: Any) -> float:
-    """Return a signal's value as a float; ``use_monitor=False`` asks the record itself."""
+    """Return a signal's value as a float; ``use_monitor=False`` reads the record instead of the last update."""
     return float(signal.get(**kwargs))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A setpoint, what it is to be, and the readback that shows what the controller took."""
+class SetpointRequest:
+    """A value for a setpoint, and the readback that shows what the controller took."""
 
     setpoint: Signal
     value: float
@@ -223,37 +223,37 @@ class Asked:
     tolerance: float
 
 
-def put_checked(*asked: Asked) -> None:
-    """Put setpoints, all at once, and compare what the controllers took with what was asked for.
+def put_checked(*requests: SetpointRequest) -> None:
+    """Put several setpoints at once and check by their readbacks that the controllers took them.
 
     Raises
     ------
     SetpointRefusedError
-        A controller refused the put, or reads back something else, and has its old setpoint again; both values are
-        named.
+        A controller refused the put or reads back another value. Its old setpoint has been restored; the message
+        names both values.
     """
-    before = [number(one.setpoint) for one in asked]
-    for one in asked:
-        # the readback tells more than an answer, and is one round trip less
-        one.setpoint.put(one.value, wait=False)
-    for one, old in zip(asked, before, strict=True):
-        _check_taken(one, old)
+    before = [number(request.setpoint) for request in requests]
+    for request in requests:
+        # the readback says more than the answer to a put, and saves a round trip
+        request.setpoint.put(request.value, wait=False)
+    for request, old in zip(requests, before, strict=True):
+        _check_taken(request, old)
 
 
-def _check_taken(one: Asked, before: float) -> None:
+def _check_taken(request: SetpointRequest, before: float) -> None:
     deadline = time.monotonic() + _READBACK_S
-    # turned round, so that nothing is taken for NaN
-    while not abs((taken := number(one.readback, use_monitor=False)) - one.value) <= one.tolerance:
-        # a controller behind a slow line shows it a scan later
+    # written with "not", so that a NaN counts as not taken
+    while not abs((taken := number(request.readback, use_monitor=False)) - request.value) <= request.tolerance:
+        # a controller on a slow line shows the new value one scan later
         if time.monotonic() < deadline:
             time.sleep(_POLL_S)
             continue
         try:
-            one.setpoint.put(one.value, wait=True)
+            request.setpoint.put(request.value, wait=True)
         except Exception as error:
-            raise SetpointRefusedError(f"{one.setpoint.name}: {one.value!r} was refused ({error})") from error
+            raise SetpointRefusedError(f"{request.setpoint.name}: {request.value!r} was refused ({error})") from error
         with suppress(Exception):
-            one.setpoint.put(before, wait=True)
+            request.setpoint.put(before, wait=True)
         raise SetpointRefusedError(
-            f"{one.setpoint.name}: asked for {one.value:g}, the controller took {taken:g}; check its limits"
+            f"{request.setpoint.name}: requested {request.value:g}, but the controller took {taken:g}; check its limits"
         )

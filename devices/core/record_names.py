@@ -1,4 +1,4 @@
-"""Which records a device asks for."""
+"""List the records that a device uses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ __all__ = ["record_names"]
 
 
 def record_names(device: type[Device], prefix: str) -> list[str]:
-    """Return the names of all records of a device class, put together as ophyd does, without connecting to any.
+    """Return the names of all records of a device class, built as ophyd builds them, without connecting to any.
 
     Parameters
     ----------

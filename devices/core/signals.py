@@ -1,4 +1,4 @@
-"""Records that are put to: a put that is refused or never answered fails in time instead of hanging."""
+"""Signals for records that are written to: a put that is refused or never answered times out instead of hanging."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ class Setpoint(EpicsSignal):
     """A setpoint: ``set()`` is done when the readback shows the value."""
 
     def put(self, value: Any, *args: Any, timeout: Any = PUT_TIMEOUT_S, **kwargs: Any) -> None:
-        """Put a value; with ``wait=True`` until it is answered, 5 s at most unless told otherwise."""
+        """Put a value; with ``wait=True`` wait for the answer, 5 s at most by default."""
         super().put(value, *args, timeout=timeout, **kwargs)
 
     def set(self, value: Any, *, timeout: Any = SET_TIMEOUT_S, settle_time: float | None = None) -> Status:
-        """Put a value and wait for the readback, 10 s at most unless told otherwise."""
-        # After a pause RunEngine sets again what may still be looking for its readback, which ophyd refuses.
+        """Put a value and wait for the readback, 10 s at most by default."""
+        # After a pause RunEngine repeats the set; ophyd refuses it while the first one still waits for its readback.
         before = self._set_thread
         if before is not None:
             before.join(SET_TIMEOUT_S)
@@ -28,7 +28,7 @@ class Setpoint(EpicsSignal):
 
 
 class CommandSignal(Setpoint):
-    """A record that acts when put to and falls back by itself: ``set()`` is done when the put is answered."""
+    """A command record, which resets itself: ``set()`` is done when the put is answered."""
 
     def __init__(self, read_pv: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(read_pv, *args, **{"put_complete": True, **kwargs})

@@ -1,1 +1,1 @@
-"""The flow reactor: streams, passage of liquids, delivery, interlock, and the composite of them all."""
+"""The flow reactor: liquid streams, passage of the mixture, pump delivery, interlock, and the whole device."""

@@ -1,4 +1,4 @@
-"""What pumps have delivered together since a moment, each its share of the flow."""
+"""Volume that pumps have delivered together, each its share of the flow."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,14 @@ _STANDSTILL_LOOKS = 5
 
 
 class Delivery:
-    """Counts from when it is made.
+    """Volume delivered since this object was created.
 
-    Liquid is the mixture that was asked for as far as the slowest pump has come: what a stalled one lacks is not made
-    up for by another.
+    Only complete mixture counts, so the slowest pump decides: another pump can't make up for one that has stalled.
 
     Parameters
     ----------
     shares : mapping
-        Share of the flow by pump; together 1.
+        Share of the flow by pump; they add up to 1.
     """
 
     def __init__(self, shares: Mapping[SyringePump, float]) -> None:
@@ -29,9 +28,9 @@ class Delivery:
         self._looks = 0
 
     def __str__(self) -> str:
-        """What each pump has done."""
-        told = ", ".join(f"{pump.name} {pump.status.get()}, {self._of(pump):.0f} µL" for pump in self._shares)
-        return f"delivered so far: {told}; is a syringe empty?"
+        """Describe what each pump has delivered."""
+        pumps = ", ".join(f"{pump.name} {pump.status.get()}, {self._of(pump):.0f} µL" for pump in self._shares)
+        return f"delivered so far: {pumps}; check whether a syringe is empty"
 
     def _of(self, pump: SyringePump, *, monitored: bool = True) -> float:
         return number(pump.infused_ul, use_monitor=monitored) - self._before[pump]
@@ -44,18 +43,18 @@ class Delivery:
         return min(self._volumes(monitored=True))
 
     def watch(self, target_ul: float) -> None:
-        """Look whether a pump stands still; call it again and again.
+        """Check whether a pump has stalled; call it repeatedly.
 
         Raises
         ------
         DidNotHappenError
-            A pump has delivered less than half of its share of the target and nothing more the last few times that
-            another's counter moved, which has delivered all of its own.
+            A pump has delivered less than half of its share of the target, and nothing during the last few counts of
+            another pump that has delivered all of its own.
         """
         volumes = self._volumes(monitored=True)
         if max(volumes) < max(target_ul, self._most) or min(volumes) > 0.5 * target_ul:
             return
-        # updates of two records come one after the other: both are asked for
+        # updates of two records arrive one after the other: read both records themselves
         volumes = self._volumes(monitored=False)
         least, most = min(volumes), max(volumes)
         if least > self._least:
@@ -64,4 +63,4 @@ class Delivery:
             self._looks += 1
         self._least, self._most = least, max(most, self._most)
         if self._looks > _STANDSTILL_LOOKS:
-            raise DidNotHappenError(f"the passage of {target_ul:.0f} µL: a pump stands still")
+            raise DidNotHappenError(f"the passage of {target_ul:.0f} µL: a pump has stalled")

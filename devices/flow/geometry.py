@@ -1,4 +1,4 @@
-"""Volumes of the reactor, how residence times spread in it, and what may be asked of it."""
+"""Volumes of the reactor, spread of its residence times, and limits of its setpoints."""
 
 import math
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ __all__ = ["ReactorGeometry", "ReactorLimits"]
 
 @dataclass(frozen=True)
 class ReactorGeometry:
-    """Volumes, µL, how the flow is shared, and how a front broadens on its way.
+    """Volumes of the reactor in µL, the share of the Cd stream, and the spread of residence times.
 
-    The residence time is that of chamber and coil together at the flow metered at 25 °C.
+    The residence time is that in chamber and coil together, at the flow metered at 25 °C.
 
     Parameters
     ----------
     chamber_ul, coil_ul, dead_ul, cell_ul : float
-        Nucleation chamber, growth coil, tubing behind it, cell.
+        Volumes of nucleation chamber, growth coil, tubing behind the coil, and cell.
     cd_fraction : float
-        Share of the Cd stream.
+        Share of the flow that is Cd precursor, 0 to 1.
     spread : float
-        Standard deviation over mean of the residence times on the whole path, by a tracer test. For axial dispersion
-        it is √(2/Pe); 0.2 is that of Pe = 50.
+        Relative standard deviation of the residence times over the whole path, from a tracer test. For axial
+        dispersion it is √(2/Pe); 0.2 corresponds to Pe = 50.
     """
 
     chamber_ul: float = 11.5
@@ -33,32 +33,32 @@ class ReactorGeometry:
 
     @property
     def heated_ul(self) -> float:
-        """Chamber and coil."""
+        """Volume of chamber and coil, µL."""
         return self.chamber_ul + self.coil_ul
 
     @property
     def behind_ul(self) -> float:
-        """From the end of the coil to behind the last cell: what flows there no longer feels the ovens."""
+        """Volume from the end of the coil to behind the last cell, µL; liquid there is past the ovens."""
         return self.dead_ul + self.cell_ul
 
     @property
     def swept_ul(self) -> float:
-        """From the mixer to behind the last cell."""
+        """Volume from the mixer to behind the last cell, µL."""
         return self.heated_ul + self.behind_ul
 
     def flow_ul_min(self, residence_time_s: float) -> float:
-        """Total flow for a residence time, µL/min."""
+        """Return the total flow for a residence time, µL/min."""
         return 60.0 * self.heated_ul / residence_time_s
 
     def residence_time_s(self, flow_ul_min: float) -> float:
-        """Residence time at a total flow; infinite without flow."""
+        """Return the residence time at a total flow, s; infinite without flow."""
         return 60.0 * self.heated_ul / flow_ul_min if flow_ul_min > 0 else math.inf
 
     def front_ul(self, residue: float) -> float:
-        """Volume that must pass until no more than ``residue`` (0 to 1) of what was before is left in the last cell.
+        """Return the volume, µL, after which at most ``residue`` (0 to 1) of the previous liquid is in the last cell.
 
-        The quantile 1 - residue of residence times of axial dispersion, whose spread is σ and skewness 3σ (inverse
-        Gaussian), by the Cornish-Fisher expansion: 1 + σ [z + σ (z² - 1)/2]. Levenspiel, Chemical Reaction
+        It is the quantile 1 - residue of the residence times for axial dispersion, whose spread is σ and skewness 3σ
+        (inverse Gaussian), by the Cornish-Fisher expansion: 1 + σ [z + σ (z² - 1)/2]. Levenspiel, Chemical Reaction
         Engineering, ch. 13.
         """
         z = NormalDist().inv_cdf(1.0 - residue)
@@ -67,7 +67,7 @@ class ReactorGeometry:
 
 @dataclass(frozen=True)
 class ReactorLimits:
-    """What may be asked of the reactor: °C for each oven, µL/min of total flow (pumps and tubing pressure)."""
+    """Limits of the setpoints: °C for each oven, µL/min for the total flow (set by pumps and tubing pressure)."""
 
     nucleation_temperature: tuple[float, float] = (20.0, 350.0)
     growth_temperature: tuple[float, float] = (20.0, 350.0)

@@ -1,4 +1,4 @@
-"""The reactor's interlock and the heartbeat that keeps it satisfied."""
+"""The reactor's interlock, and the heartbeat that keeps it from tripping."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ _LOOK_S = 0.1
 
 
 class Interlock(Device):
-    """Latched interlock with its reason; the IOC trips it, a person resets it."""
+    """Latched interlock and the reason for its last trip; the IOC trips it, a person resets it."""
 
     state = Cpt(EpicsSignalRO, "Interlock", string=True, kind=Kind.normal, auto_monitor=True)
     message = Cpt(EpicsSignalRO, "InterlockMessage", string=True, kind=Kind.normal, auto_monitor=True)
@@ -34,13 +34,13 @@ class Interlock(Device):
 
     @property
     def tripped(self) -> bool:
-        """Whether the latch is set, by the last update received."""
+        """Whether the interlock is tripped, by the last update received."""
         return self.state.get() == "Tripped"
 
     def abandoned(self, within_s: float) -> bool:
-        """Return whether a session before this one has died: its heartbeat is watched for, and none comes.
+        """Return whether an earlier session died: the IOC expects a heartbeat, but none comes.
 
-        Blocks for up to ``within_s`` of wall time where one is watched for.
+        Blocks for up to ``within_s`` of wall time if the IOC expects one.
         """
         if number(self.heartbeat_timeout, use_monitor=False) <= 0:
             return False
@@ -53,10 +53,10 @@ class Interlock(Device):
         return True
 
     def start_heartbeat(self, *, period_s: float, timeout_s: float) -> None:
-        """Beat every ``period_s`` of wall time; the IOC trips after ``timeout_s`` of its own without one.
+        """Send a heartbeat every ``period_s`` of wall time; the IOC trips after ``timeout_s`` on its clock without one.
 
-        Call it once per session: a second call changes the period. The thread ends with the process, so a
-        killed session lapses by itself.
+        Call it once per session; a second call changes the period. The thread ends with the process, so the
+        heartbeat of a killed session stops by itself.
         """
         self.stop_heartbeat()
         self._quit.clear()
@@ -65,7 +65,7 @@ class Interlock(Device):
         self._thread.start()
 
     def stop_heartbeat(self, *, watch_off: bool = False) -> None:
-        """End the thread; with ``watch_off`` tell the IOC to expect no more beats."""
+        """Stop sending heartbeats; with ``watch_off`` also tell the IOC to expect none."""
         self._quit.set()
         if self._thread is not None:
             self._thread.join(timeout=5)

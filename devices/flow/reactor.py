@@ -14,9 +14,9 @@ from devices.core.signals import Setpoint
 from devices.flow.delivery import Delivery
 from devices.flow.geometry import ReactorGeometry, ReactorLimits
 from devices.flow.interlock import Interlock
-from devices.flow.passage import APPROACH_K, Passage
+from devices.flow.passage import APPROACH_K, OvenMeans, Passage
 from devices.flow.streams import InjectionLoop, LiquidStream
-from devices.oven import Dwell, Oven, ask_ovens
+from devices.oven import Dwell, Oven, put_ovens
 from devices.pump import SyringePump, prepare_pumps
 
 __all__ = ["FlowReactor", "InterlockTrippedError"]
@@ -27,34 +27,34 @@ _SETTLE_S = 300.0
 
 
 class InterlockTrippedError(RuntimeError):
-    """The reactor can't be moved while its interlock is tripped."""
+    """The reactor was set while its interlock was tripped."""
 
 
 class FlowReactor(Device):
-    """The reactor: ``set(condition)`` is done when what fills the cells was made at that condition.
+    """The flow reactor: ``set(condition)`` is done when the liquid in the cells was made at that condition.
 
-    While the ovens travel, solvent flows at standby flow, so that no precursor is spent on waiting. The mixture
-    starts when they are almost there; what counts is what has passed since, by the pumps' counters
-    (see :class:`~devices.flow.passage.Passage`): no time is slept.
+    While the ovens ramp, solvent flows at standby flow, to save precursor. The mixture starts when the ovens are
+    almost at their setpoints. The volume that has passed since, by the pumps' counters, then decides when the
+    condition is reached (see :class:`~devices.flow.passage.Passage`).
 
-    A condition may name the one that comes after it, ``"then": (nucleation, growth)`` in °C, and for how long the
-    cells will be looked at, ``"exposure_s"``: the ovens leave for it as soon as the liquid to be measured has left the
-    coil and no longer feels them.
+    A condition may name the oven temperatures of the next one, ``"then": (nucleation, growth)`` in °C, and how long
+    the cells will be measured, ``"exposure_s"``. The ovens then ramp to the next condition as soon as the liquid to
+    be measured has left the coil.
 
     Parameters
     ----------
     geometry : ReactorGeometry
-        Volumes and the share of the Cd stream.
+        Volumes of the reactor and the share of the Cd stream.
     limits : ReactorLimits
-        What may be asked for.
+        Limits of temperatures and flow.
     residue : float
-        Share of what flowed before that may be left in the cells when a condition counts as reached.
+        Share of the previous liquid that may be left in the cells when a condition counts as reached, 0 to 1.
     flush_flow_ul_min : float
-        Flow of a solvent flush, and of a precursor alone.
+        Flow of a solvent flush, and of a single precursor.
     syringe_ul : float
         Capacity of each syringe.
     heating_k_min, cooling_s : float
-        Ramp of the ovens, K/min, and the time constant of their cooling by air, s: what plans reckon with.
+        Ramp rate of the ovens, K/min, and time constant of their cooling in air, s. Plans use them to estimate times.
     """
 
     nucleation = Cpt(Oven, "Oven:Nucleation:LOOP1:", kind=Kind.normal)
@@ -98,7 +98,7 @@ class FlowReactor(Device):
         **kwargs: Any,
     ) -> None:
         self.geometry = geometry or ReactorGeometry()
-        self.made_at = Passage.none()
+        self.made_at = OvenMeans()
         super().__init__(prefix, name=name, **kwargs)
         self.limits = limits or ReactorLimits()
         self.residue = residue
@@ -113,25 +113,25 @@ class FlowReactor(Device):
             pump.capacity_ul = syringe_ul
             pump.refill_flow_ul_min = syringe_ul / 5.0
 
-    # -- what may be asked for
+    # -- limits
 
     def check_value(self, value: Mapping[str, Any], **kwargs: Any) -> None:
-        """Refuse a condition the reactor can't do, before anything moves.
+        """Refuse a condition that the reactor can't reach, before anything moves.
 
         Raises
         ------
         LimitError
-            (a ValueError) A key is missing, a value is no finite number, or outside what ovens, pumps and
-            tubing can do; it names the value and the limits.
+            (a ValueError) A key is missing, or a value is not a finite number or outside the limits of ovens, pumps
+            or tubing; the message names the value and the limits.
         """
         condition = value
         missing = [key for key in CONDITION_KEYS if key not in condition]
         if missing:
             raise LimitError(f"{self.name}: the condition lacks {', '.join(missing)}")
         for key in CONDITION_KEYS:
-            asked = condition[key]
-            if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not math.isfinite(asked):
-                raise LimitError(f"{self.name}: {key} must be a finite number, not {asked!r}")
+            entry = condition[key]
+            if isinstance(entry, bool) or not isinstance(entry, (int, float)) or not math.isfinite(entry):
+                raise LimitError(f"{self.name}: {key} must be a finite number, not {entry!r}")
         for key in CONDITION_KEYS[:2]:
             low, high = getattr(self.limits, key)
             if not low <= condition[key] <= high:
@@ -141,26 +141,26 @@ class FlowReactor(Device):
         if not shortest <= condition["residence_time"] <= longest:
             raise LimitError(
                 f"{self.name}: residence_time {condition['residence_time']:g} s is outside {shortest:.3g} to "
-                f"{longest:.4g} s, what pumps and tubing pressure allow for {self.geometry.heated_ul:g} µL"
+                f"{longest:.4g} s, the limits that pumps and tubing pressure set for {self.geometry.heated_ul:g} µL"
             )
 
     @property
     def flush_volumes(self) -> float:
-        """Swept volumes of the mixture that a new condition takes."""
+        """Swept volumes of mixture needed to fill the cells for a new condition."""
         return self.geometry.front_ul(self.residue) / self.geometry.swept_ul
 
     @property
     def residence_time_s(self) -> float:
-        """Residence time at the flow the precursor pumps are set to, s; infinite without flow."""
+        """Residence time at the present flow of the precursor pumps, s; infinite without flow."""
         flow = number(self.pump_cd.flow_ul_min) + number(self.pump_se.flow_ul_min)
         return self.geometry.residence_time_s(flow)
 
     # -- moves
 
     def set(self, condition: Mapping[str, Any]) -> Move:
-        """Go to a condition: °C, °C and s under the keys of :data:`CONDITION_KEYS`.
+        """Go to a condition, given in °C, °C and s under the keys of :data:`CONDITION_KEYS`.
 
-        Where its mixture fills the cells already and nothing was stopped since, it is done at once.
+        The status is done at once if the mixture of this condition fills the cells already.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class FlowReactor(Device):
         return self.begin(lambda move: self._go(move, wanted, then, exposure_s))
 
     def begin(self, steps: Callable[[Move], None]) -> Move:
-        """Start the steps of a move in place of the one under way, whose status is done then without failing."""
+        """Start a move; one that is under way is ended first, and its status is done without failing."""
         self._check_interlock()
         if self._move is not None:
             self._move.end(success=True)
@@ -201,10 +201,11 @@ class FlowReactor(Device):
             self.growth: wanted["growth_temperature"],
         }
         flow = self.geometry.flow_ul_min(wanted["residence_time"])
-        leaves = None if then is None else dict(zip(targets, then, strict=True))
-        passage = Passage(self.geometry, self.residue, targets, leaves, seen_ul=flow * exposure_s / 60.0)
+        next_targets = None if then is None else dict(zip(targets, then, strict=True))
+        exposed_ul = flow * exposure_s / 60.0
+        passage = Passage(self.geometry, self.residue, targets, next_targets, exposed_ul=exposed_ul)
         if self._filled_with == wanted and self._mixture_flows() and passage.in_band():
-            passage.leave()
+            passage.send_ovens_on()
             self._note(passage, wanted)
             return
         self._filled_with = None
@@ -212,26 +213,26 @@ class FlowReactor(Device):
         if gap > APPROACH_K:
             self.to_solvent(number(self.standby_flow))
         self._ovens_travel = True
-        ask_ovens(targets)
+        put_ovens(targets)
         shares = self.prepare_flow("Mixture", flow)
         self._await_ovens(move, targets, settled=gap > _FAR_K)
         delivered = Delivery(shares)
         self.start_flow("Mixture", list(shares))
         passage.begin()
-        self.pass_volume(move, passage.needed_ul(), flow, delivered, "mixture", left=passage.left_ul)
-        self.made_at = passage
+        self.pass_volume(move, passage.needed_ul(), flow, delivered, "mixture", remaining_ul=passage.remaining_ul)
+        self.made_at = passage.oven_means()
         self._note(passage, wanted)
 
     def _note(self, passage: Passage, wanted: Mapping[str, float]) -> None:
-        self._ovens_travel = passage.left
-        self._filled_with = None if passage.left else dict(wanted)
+        self._ovens_travel = passage.ovens_sent_on
+        self._filled_with = None if passage.ovens_sent_on else dict(wanted)
 
     def _await_ovens(self, move: Move, targets: Mapping[Oven, float], *, settled: bool) -> None:
-        """Wait until both ovens are almost there; after a long way, which they overshoot, until they have dwelt."""
+        """Wait until both ovens are near their setpoints, or after a long ramp, which overshoots, until they settle."""
         initial = {oven: number(oven.reading) for oven in targets}
         dwells = [Dwell(oven, target) for oven, target in targets.items()]
 
-        def there() -> bool:
+        def reached() -> bool:
             if settled:
                 return sum(dwell.done() for dwell in dwells) == len(dwells)
             return all(abs(number(oven.reading) - target) <= APPROACH_K for oven, target in targets.items())
@@ -241,7 +242,7 @@ class FlowReactor(Device):
             return oven.progress(initial[oven], targets[oven], f"{self.name} ovens")
 
         move.until(
-            there,
+            reached,
             timeout_s=max(oven.timeout_s for oven in targets),
             what=" and ".join(f"{oven.name} in band at {target:g} °C" for oven, target in targets.items()),
             progress=progress,
@@ -252,7 +253,7 @@ class FlowReactor(Device):
         return self.valve.get() == "Mixture" and all(pump.status.get() == "Infusing" for pump in pumps)
 
     def prepare_flow(self, position: str, flow_ul_min: float) -> dict[SyringePump, float]:
-        """Set the flows of the precursors for a valve position, both or one; return each pump's share of the flow."""
+        """Set the flows of the precursor pumps for a valve position; return each pump's share of the flow."""
         share = self.geometry.cd_fraction
         shares = {
             "Mixture": {self.pump_cd: share, self.pump_se: 1 - share},
@@ -263,17 +264,17 @@ class FlowReactor(Device):
         return shares
 
     def start_flow(self, position: str, pumps: Sequence[SyringePump]) -> None:
-        """Start precursor pumps, turn the valve to their position and stop the other pumps."""
+        """Start precursor pumps, turn the valve to their position, and stop the other pumps."""
         for pump in pumps[:-1]:
             pump.run.put(1, wait=False)
-        # answered in their order: once for all pumps, as each is a round trip with liquid flowing
+        # puts are answered in order: wait for the last one only, as liquid flows during each round trip
         pumps[-1].run.put(1, wait=True)
         self.valve.put(position, wait=True)
         for pump in {self.pump_cd, self.pump_se, self.pump_solvent} - set(pumps):
             pump.halt.put(1, wait=False)
 
     def to_solvent(self, flow_ul_min: float, *, volume_ul: float = 0.0) -> None:
-        """Let solvent flow instead of the mixture, without end or for a volume; blocks for a few round trips."""
+        """Switch from mixture to solvent, indefinitely or for a volume; blocks for a few round trips."""
         self.pump_solvent.infuse(flow_ul_min, volume_ul=volume_ul)
         self.valve.put("Solvent", wait=True)
         for pump in (self.pump_cd, self.pump_se):
@@ -287,33 +288,35 @@ class FlowReactor(Device):
         delivered: Delivery,
         what: str,
         *,
-        left: Callable[[float], float] | None = None,
+        remaining_ul: Callable[[float], float] | None = None,
     ) -> None:
-        """Wait until a volume has been delivered at a flow, by each pump its share.
+        """Wait until the pumps have delivered a volume, each its share.
 
-        ``left`` tells from what has passed how much has still to, where that is not simply the rest.
+        ``remaining_ul`` returns the volume still to pass from the volume that has passed; by default it is the
+        difference from the target.
 
         Raises
         ------
         DidNotHappenError
-            It has not within three times as long as it should take, or a pump stands still while another has delivered
-            all of its share; the message says what the pumps do.
+            It took more than three times as long as expected, or a pump stalled while another delivered all of its
+            share; the message gives the state of the pumps.
         """
-        still = left or (lambda passed_ul: target_ul - passed_ul)
+        to_pass_ul = remaining_ul or (lambda passed_ul: target_ul - passed_ul)
 
-        def there() -> bool:
+        def passed() -> bool:
             delivered.watch(target_ul)
-            return still(delivered.passed_ul()) <= 0.0
+            return to_pass_ul(delivered.passed_ul()) <= 0.0
 
         def progress() -> Progress:
-            gone = delivered.passed_ul()
-            rest = max(still(gone), 0.0)
-            return Progress(f"{self.name} {what}", 0.0, gone, gone + rest, "µL", 60.0 * rest / flow_ul_min)
+            passed_ul = delivered.passed_ul()
+            rest_ul = max(to_pass_ul(passed_ul), 0.0)
+            seconds_left = 60.0 * rest_ul / flow_ul_min
+            return Progress(f"{self.name} {what}", 0.0, passed_ul, passed_ul + rest_ul, "µL", seconds_left)
 
         try:
             move.until(
-                there,
-                timeout_s=3 * 60.0 * target_ul / flow_ul_min + (_SETTLE_S if left else 60.0),
+                passed,
+                timeout_s=3 * 60.0 * target_ul / flow_ul_min + (60.0 if remaining_ul is None else _SETTLE_S),
                 what=f"the passage of {target_ul:.0f} µL of {what}",
                 progress=progress,
             )
@@ -321,25 +324,25 @@ class FlowReactor(Device):
             raise DidNotHappenError(f"{error}; {delivered}") from error
 
     def forget_filling(self) -> None:
-        """Count no condition as filling the cells any more, as another liquid is on its way."""
+        """Forget which condition fills the cells, as another liquid is on its way."""
         self._filled_with = None
 
     def take_over(self) -> None:
-        """End what a session that has died left: solvent at keep-alive flow, ovens to standby.
+        """Make safe what an earlier session left running: solvent at standby flow, ovens to standby.
 
-        Under a tripped interlock the IOC has done so.
+        If the interlock is tripped, the IOC has done so already.
         """
         if self.interlock.tripped:
             return
         self.to_solvent(number(self.standby_flow))
-        ask_ovens(dict.fromkeys((self.nucleation, self.growth), number(self.standby_temperature)))
+        put_ovens(dict.fromkeys((self.nucleation, self.growth), number(self.standby_temperature)))
 
     def stop(self, *, success: bool = False) -> None:
-        """Give up a move and stop spending precursor: solvent at keep-alive flow; ovens hold.
+        """Give up a move and stop the precursors: solvent at standby flow, ovens hold.
 
-        Quick (a few round trips) and idempotent; with solvent flowing already, or nothing flowing, it changes nothing.
-        RunEngine calls it at pauses and at the end of every call, so it never cools the reactor, and ovens that
-        others have sent to a temperature go there.
+        Takes a few round trips and is idempotent; it changes nothing if only solvent, or nothing, flows already.
+        RunEngine calls it at pauses and at the end of every plan, so it never cools the reactor, and leaves alone
+        ovens that were sent to a temperature by other means.
         """
         move, self._move = self._move, None
         self._filled_with = None
@@ -353,7 +356,7 @@ class FlowReactor(Device):
             self.nucleation.hold()
             self.growth.hold()
         precursors = [pump.status.get() for pump in (self.pump_cd, self.pump_se)]
-        # asked of the record: a move that has just ended may have turned the valve since its last update
+        # read the record: a move that has just ended may have turned the valve since the last update
         if not under_way and "Infusing" not in precursors and self.valve.get(use_monitor=False) == "Solvent":
             return
         self.pump_solvent.flow_setpoint.put(self.standby_flow.get(), wait=False)

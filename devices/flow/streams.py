@@ -1,4 +1,4 @@
-"""What else flows through the cells than a condition's mixture: solvent, one precursor alone, the sample loop."""
+"""Liquids other than a condition's mixture: solvent, a precursor alone, the content of the sample loop."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
@@ -20,7 +20,7 @@ _LOOP_RESIDUE = 0.01
 
 
 class _Reactor(Protocol):
-    """What streams need of the reactor that they are components of."""
+    """What the streams use of the reactor that they are components of."""
 
     geometry: ReactorGeometry
     flush_flow_ul_min: float
@@ -39,15 +39,27 @@ class _Reactor(Protocol):
     def pass_volume(self, move: Move, target_ul: float, flow_ul_min: float, delivered: Delivery, what: str) -> None: ...
 
 
-class LiquidStream(Device):
+class _ReactorStream(Device):
+    """A component that moves liquid by its reactor, and stops by stopping the reactor."""
+
+    @property
+    def _reactor(self) -> _Reactor:
+        return cast("_Reactor", self.parent)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop the reactor: solvent at standby flow, ovens hold."""
+        self._reactor.stop(success=success)
+
+
+class LiquidStream(_ReactorStream):
     """One liquid: ``set(volumes)`` is done when that many swept volumes of it have passed.
 
-    Solvent goes on at standby flow then; a precursor at its flow until the reactor is stopped.
+    Solvent then continues at standby flow, a precursor at its flow until the reactor is stopped.
 
     Parameters
     ----------
     position : str
-        Of the valve: ``Solvent``, ``Mixture``, ``Cd only`` or ``Se only``.
+        Position of the valve: ``Solvent``, ``Mixture``, ``Cd only`` or ``Se only``.
     """
 
     def __init__(self, prefix: str, *, name: str, position: str, **kwargs: Any) -> None:
@@ -55,14 +67,14 @@ class LiquidStream(Device):
         self.position = position
 
     def check_value(self, value: float, **kwargs: Any) -> None:
-        """Raise LimitError (a ValueError) for a number of volumes that is not above 0 and at most 100."""
+        """Raise LimitError (a ValueError) unless the number of volumes is above 0 and at most 100."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST_VOLUMES:
             raise LimitError(
-                f"{self.name}: {value!r} volumes of {self.position}; they must be above 0, at most {_MOST_VOLUMES:g}"
+                f"{self.name}: volumes of {self.position} must be above 0 and at most {_MOST_VOLUMES:g}, not {value!r}"
             )
 
     def set(self, volumes: float) -> Move:
-        """Let a number of swept volumes pass.
+        """Pass a number of swept volumes through the reactor.
 
         Raises
         ------
@@ -70,15 +82,14 @@ class LiquidStream(Device):
             See :meth:`check_value`.
         """
         self.check_value(volumes)
-        reactor = cast("_Reactor", self.parent)
-        return reactor.begin(lambda move: self._pass(move, reactor, volumes))
+        return self._reactor.begin(lambda move: self._pass(move, self._reactor, volumes))
 
     def _pass(self, move: Move, reactor: _Reactor, volumes: float) -> None:
         reactor.forget_filling()
         flow_ul_min, volume_ul = reactor.flush_flow_ul_min, volumes * reactor.geometry.swept_ul
         if self.position == "Solvent":
             delivered = Delivery({reactor.pump_solvent: 1.0})
-            # the pump ends it by itself, a thousandth later, so that its rounding can't keep the flush from ending
+            # the pump stops at its target volume: 0.1 % more, so that rounding can't leave the flush unfinished
             reactor.to_solvent(flow_ul_min, volume_ul=1.001 * volume_ul)
         else:
             shares = reactor.prepare_flow(self.position, flow_ul_min)
@@ -88,24 +99,21 @@ class LiquidStream(Device):
         if self.position == "Solvent":
             reactor.pump_solvent.infuse(number(reactor.standby_flow))
 
-    def stop(self, *, success: bool = False) -> None:
-        """Stop the reactor: solvent at keep-alive flow, ovens hold."""
-        cast("_Reactor", self.parent).stop(success=success)
 
+class InjectionLoop(_ReactorStream):
+    """The sample loop: ``set("F1")`` refills it and is done when its content is in the cells.
 
-class InjectionLoop(Device):
-    """The sample loop: ``set("F1")`` fills it anew and is done when its content stands in the cells.
-
-    A loaded loop is pushed by the solvent pump past the reactor; the pump stops by itself, so that the sample stays.
+    The solvent pump pushes the content to the cells, bypassing the reactor, and stops by itself, so that the sample
+    stays there.
     """
 
     content = Cpt(Setpoint, "SampleLoop", string=True, kind=Kind.normal, auto_monitor=True)
 
     def check_value(self, value: str, **kwargs: Any) -> None:
-        """Raise LimitError (a ValueError) for a fraction that the loop's record does not know."""
+        """Raise LimitError (a ValueError) for a fraction that the loop's record does not list."""
         known = cast("tuple[str, ...]", self.content.enum_strs or ())
         if value not in known:
-            raise LimitError(f"{self.name}: there is no fraction {value!r}; the loop knows {', '.join(known)}")
+            raise LimitError(f"{self.name}: there is no fraction {value!r}; choose one of {', '.join(known)}")
 
     def set(self, fraction: str) -> Move:
         """Bring a fraction into the cells.
@@ -116,12 +124,7 @@ class InjectionLoop(Device):
             See :meth:`check_value`.
         """
         self.check_value(fraction)
-        reactor = cast("_Reactor", self.parent)
-        return reactor.begin(lambda move: self._inject(move, reactor, fraction))
-
-    def stop(self, *, success: bool = False) -> None:
-        """Stop the reactor: solvent at keep-alive flow, ovens hold."""
-        cast("_Reactor", self.parent).stop(success=success)
+        return self._reactor.begin(lambda move: self._inject(move, self._reactor, fraction))
 
     def _inject(self, move: Move, reactor: _Reactor, fraction: str) -> None:
         geometry = reactor.geometry
@@ -132,6 +135,6 @@ class InjectionLoop(Device):
         reactor.valve.put("Sample loop", wait=True)
         pump = reactor.pump_solvent
         delivered = Delivery({pump: 1.0})
-        # a thousandth more, so that its rounding can't keep the injection from ending
+        # 0.1 % more, so that rounding can't leave the injection unfinished
         pump.infuse(reactor.flush_flow_ul_min, volume_ul=1.001 * volume_ul)
         reactor.pass_volume(move, volume_ul, reactor.flush_flow_ul_min, delivered, f"fraction {fraction}")

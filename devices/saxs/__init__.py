@@ -1,1 +1,1 @@
-"""The SAXS detector and the cell in its beam."""
+"""The SAXS detector and the sample cell."""

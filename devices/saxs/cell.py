@@ -6,7 +6,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.utils import LimitError
 
-from devices.core.move import Asked, Clock, Move, Progress, number, put_checked, wall_clock
+from devices.core.move import Clock, Move, Progress, SetpointRequest, number, put_checked, wall_clock
 from devices.core.signals import Setpoint
 
 __all__ = ["SaxsCell"]
@@ -17,7 +17,7 @@ _TIMEOUT_S = 1800.0
 
 
 class SaxsCell(Device):
-    """Temperature of the cell: ``set(50.0)`` is done when it has dwelt there; ``set(0)`` follows the growth oven."""
+    """Temperature of the cell: ``set(50.0)`` is done after the dwell in band; ``set(0)`` follows the growth oven."""
 
     temperature = Cpt(EpicsSignalRO, "CellTemperature", kind=Kind.normal)
     setpoint = Cpt(Setpoint, "CellTemperature:SP:RBV", write_pv="CellTemperature:SP", kind=Kind.normal)
@@ -37,7 +37,7 @@ class SaxsCell(Device):
             raise LimitError(f"{self.name}: {shown} °C is outside {low:g} to {high:g} °C")
 
     def set(self, temperature: float) -> Move:
-        """Go to a temperature, °C; 0: follow the growth oven, done at once.
+        """Go to a temperature, °C; 0 follows the growth oven and is done at once.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class SaxsCell(Device):
         return self._move
 
     def _go(self, move: Move, temperature: float) -> None:
-        put_checked(Asked(self.setpoint, temperature, self.setpoint, 0.05))
+        put_checked(SetpointRequest(self.setpoint, temperature, self.setpoint, 0.05))
         if temperature == 0.0:
             return
         initial = number(self.temperature)
@@ -73,7 +73,7 @@ class SaxsCell(Device):
         )
 
     def stop(self, *, success: bool = False) -> None:
-        """Give up a set that is under way; the thermostat goes on."""
+        """Give up a set that is under way; the thermostat keeps its setpoint."""
         move, self._move = self._move, None
         if move is not None and not move.done:
             move.end(success=success)

@@ -1,4 +1,4 @@
-"""A SAXS station: area detector with its HDF5 files, shutter, monitors and cell (areaDetector Pilatus records)."""
+"""A SAXS station: area detector with its HDF5 files, shutter, beam monitors and cell (areaDetector Pilatus records)."""
 
 import time
 import uuid
@@ -25,22 +25,22 @@ _WRITE_S = 30.0
 
 
 class NoBeamError(RuntimeError):
-    """The monitor saw no beam during an exposure."""
+    """The beam monitor counted nothing during an exposure."""
 
 
 class FrameNotWrittenError(RuntimeError):
-    """The detector was exposed but its file holds no frame."""
+    """The detector was exposed, but the frame is not in its file."""
 
 
-class Known(Signal):
-    """A value that a person knows and no record serves; documents carry it with its unit."""
+class EnteredValue(Signal):
+    """A value that a person enters, as no record serves it; event documents carry it with its unit."""
 
     def __init__(self, *args: Any, units: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._units = units
 
     def describe(self) -> Any:
-        """Describe the value as any signal does, with its unit."""
+        """Describe the signal as ophyd does, with its unit added."""
         description = super().describe()
         if self._units:
             description[self.name]["units"] = self._units
@@ -48,7 +48,7 @@ class Known(Signal):
 
 
 class PilatusCamera(Device):
-    """What is used of an areaDetector driver (ophyd's ``PilatusDetectorCam`` names the others)."""
+    """The records used of an areaDetector driver (ophyd's ``PilatusDetectorCam`` has the others)."""
 
     exposure_s = Cpt(Setpoint, "AcquireTime_RBV", write_pv="AcquireTime", kind=Kind.config)
     period_s = Cpt(Setpoint, "AcquirePeriod_RBV", write_pv="AcquirePeriod", kind=Kind.omitted)
@@ -63,7 +63,7 @@ class PilatusCamera(Device):
 
 
 class Files(Device):
-    """What is used of the HDF5 plugin (ophyd's ``HDF5Plugin`` names the others)."""
+    """The records used of the HDF5 plugin (ophyd's ``HDF5Plugin`` has the others)."""
 
     enable = Cpt(Setpoint, "EnableCallbacks_RBV", write_pv="EnableCallbacks", string=True, kind=Kind.omitted)
     path = Cpt(Setpoint, "FilePath_RBV", write_pv="FilePath", string=True, kind=Kind.omitted)
@@ -82,33 +82,42 @@ class Files(Device):
 
 
 class DetectorGeometry(Device):
-    """Where the detector is, in pyFAI's convention, and which pixels to leave out; set it with ``configure``."""
+    """Position of the detector in pyFAI's convention, and pixels to mask; set it with ``configure``."""
 
-    distance_m = Cpt(Known, value=1.0, units="m", kind=Kind.config)
-    poni1_m = Cpt(Known, value=0.0, units="m", kind=Kind.config, doc="point of normal incidence along the rows")
-    poni2_m = Cpt(Known, value=0.0, units="m", kind=Kind.config, doc="and along the columns")
-    rot1_rad = Cpt(Known, value=0.0, units="rad", kind=Kind.config)
-    rot2_rad = Cpt(Known, value=0.0, units="rad", kind=Kind.config)
-    rot3_rad = Cpt(Known, value=0.0, units="rad", kind=Kind.config)
-    pixel1_m = Cpt(Known, value=172e-6, units="m", kind=Kind.config)
-    pixel2_m = Cpt(Known, value=172e-6, units="m", kind=Kind.config)
-    detector = Cpt(Known, value="", kind=Kind.config, doc="pyFAI's name, whose module gaps are masked; or empty")
-    beam_stop_radius_m = Cpt(Known, value=0.0, units="m", kind=Kind.config)
-    mask_file = Cpt(Known, value="", kind=Kind.config, doc="image, 1 where a pixel is left out; or empty")
-    saturation = Cpt(Known, value=0.0, units="counts", kind=Kind.config, doc="of one exposure; 0: none")
+    distance_m = Cpt(EnteredValue, value=1.0, units="m", kind=Kind.config)
+    poni1_m = Cpt(EnteredValue, value=0.0, units="m", kind=Kind.config, doc="PONI along the rows")
+    poni2_m = Cpt(EnteredValue, value=0.0, units="m", kind=Kind.config, doc="PONI along the columns")
+    rot1_rad = Cpt(EnteredValue, value=0.0, units="rad", kind=Kind.config)
+    rot2_rad = Cpt(EnteredValue, value=0.0, units="rad", kind=Kind.config)
+    rot3_rad = Cpt(EnteredValue, value=0.0, units="rad", kind=Kind.config)
+    pixel1_m = Cpt(EnteredValue, value=172e-6, units="m", kind=Kind.config)
+    pixel2_m = Cpt(EnteredValue, value=172e-6, units="m", kind=Kind.config)
+    detector = Cpt(EnteredValue, value="", kind=Kind.config, doc="pyFAI's name for it, to mask module gaps")
+    beam_stop_radius_m = Cpt(EnteredValue, value=0.0, units="m", kind=Kind.config)
+    mask_file = Cpt(EnteredValue, value="", kind=Kind.config, doc="image, 1 where a pixel is masked; optional")
+    saturation = Cpt(
+        EnteredValue,
+        value=0.0,
+        units="counts",
+        kind=Kind.config,
+        doc="0: no limit",
+    )
 
 
 class Corrections(Device):
-    """What takes counts to cm⁻¹; set it with ``configure``."""
+    """Values that convert counts to cm⁻¹; set them with ``configure``."""
 
-    thickness_cm = Cpt(Known, value=0.1, units="cm", kind=Kind.config)
+    thickness_cm = Cpt(EnteredValue, value=0.1, units="cm", kind=Kind.config)
     calibration_factor = Cpt(
-        Known, value=0.0, kind=Kind.config, doc="monitor counts for each photon detected; 0: not calibrated"
+        EnteredValue, value=0.0, kind=Kind.config, doc="monitor counts for each photon detected; 0: not calibrated"
     )
-    empty_beam_ratio = Cpt(Known, value=1.0, kind=Kind.config, doc="I1/I0 without cell")
-    transmission = Cpt(Known, value=0.0, kind=Kind.config, doc="instead of the diode's; 0: the diode's")
+    empty_beam_ratio = Cpt(EnteredValue, value=1.0, kind=Kind.config, doc="I1/I0 without cell")
+    transmission = Cpt(EnteredValue, value=0.0, kind=Kind.config, doc="0: by the diode")
     polarization = Cpt(
-        Known, value=0.98, kind=Kind.config, doc="share of horizontal less that of vertical; 0: not corrected"
+        EnteredValue,
+        value=0.98,
+        kind=Kind.config,
+        doc="horizontal minus vertical share; 0: not corrected",
     )
 
 
@@ -116,23 +125,23 @@ class ExposureStatus(Move):
     """Status of one exposure."""
 
     def _handle_failure(self) -> None:
-        """Not stop the device, as others do: the steps have closed the shutter; a late stop would end the next one."""
+        """Don't stop the device: the steps have closed the shutter, and a late stop would end the next exposure."""
 
 
 class SaxsDetector(Device):
-    """Frames of the X-ray cell: ``trigger()`` opens the shutter, exposes, and closes it again.
+    """SAXS frames: ``trigger()`` opens the shutter, exposes, and closes the shutter.
 
     Each exposure has a file of its own, closed when the status is done, and documents (resource and datum) that
-    name it: Tiled can't read a file that holds frames of several runs. Stage it once for a campaign or scan.
+    name it: Tiled can't read a file that holds frames of several runs. Stage the device once per campaign or scan.
 
     Parameters
     ----------
     prefix : str
-        Of the station, such as ``"MSC:Saxs:"``.
+        Prefix of the station's records, such as ``"MSC:Saxs:"``.
     write_path : str
-        Folder of the files as the IOC sees it; ``%Y/%m/%d`` and the like are filled in.
+        Folder of the files as the IOC sees it; ``strftime`` codes such as ``%Y/%m/%d`` are filled in.
     read_path : str, optional
-        The same folder as readers see it, where that differs.
+        The same folder as readers of the files see it, if that differs.
     """
 
     camera = Cpt(PilatusCamera, "cam1:", kind=Kind.normal)
@@ -142,8 +151,20 @@ class SaxsDetector(Device):
     diode = Cpt(EpicsSignalRO, "I1", kind=Kind.omitted)
     energy_kev = Cpt(Setpoint, "Energy:RBV", write_pv="Energy", kind=Kind.config)
     cell = Cpt(SaxsCell, "", kind=Kind.normal)
-    i0 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="mean before the cell during the exposure")
-    i1 = Cpt(Known, value=0.0, units="counts/s", kind=Kind.normal, doc="and behind it")
+    i0 = Cpt(
+        EnteredValue,
+        value=0.0,
+        units="counts/s",
+        kind=Kind.normal,
+        doc="mean before the cell",
+    )
+    i1 = Cpt(
+        EnteredValue,
+        value=0.0,
+        units="counts/s",
+        kind=Kind.normal,
+        doc="mean behind the cell",
+    )
     geometry = Cpt(DetectorGeometry, "", kind=Kind.normal)
     corrections = Cpt(Corrections, "", kind=Kind.normal)
 
@@ -159,15 +180,15 @@ class SaxsDetector(Device):
         self._documents: deque[tuple[str, dict[str, Any]]] = deque()
         self._image: dict[str, Any] | None = None
 
-    # -- what bluesky asks for
+    # -- bluesky protocol
 
     def stage(self) -> list[object]:
-        """Make camera and file plugin ready: single exposures, a file each.
+        """Set camera and file plugin to single exposures with a file each.
 
         Raises
         ------
         FrameNotWrittenError
-            The IOC does not take the folder of the files.
+            The IOC does not accept the folder of the files.
         """
         now = datetime.now()
         write_folder = now.strftime(self.write_path).rstrip("/") + "/"
@@ -181,7 +202,7 @@ class SaxsDetector(Device):
             (self.files.create_directory, -5),
             (self.files.template, "%s%s.h5"),
             (self.files.mode, "Stream"),
-            # else the plugin must have seen a frame before
+            # otherwise the plugin must have received a frame before
             (self.files.lazy_open, "Yes"),
             (self.files.wanted, 1),
         ]
@@ -190,20 +211,20 @@ class SaxsDetector(Device):
         try:
             _set(self.files.path, write_folder)
         except DidNotHappenError as error:
-            raise FrameNotWrittenError(f"{error}; is the folder one that the IOC may write to?") from error
+            raise FrameNotWrittenError(f"{error}; check that the IOC may write to this folder") from error
         if not self.files.path_exists.get():
-            raise FrameNotWrittenError(f"{self.name}: the IOC can't make the folder {write_folder}")
+            raise FrameNotWrittenError(f"{self.name}: the IOC can't create the folder {write_folder}")
         self._documents.clear()
         self._ready = True
         return super().stage()
 
     def unstage(self) -> list[object]:
         """Give up an exposure that is under way, close the shutter; idempotent."""
-        # nobody waits for it any more: its failure would only disturb what makes the reactor safe
+        # nothing waits for it any more, and its failure would disturb the steps that make the reactor safe
         try:
             self.stop(success=True)
         finally:
-            # a dead IOC takes no put; what is not unstaged would refuse the next campaign
+            # the puts fail if the IOC is down, but a device left staged would refuse the next campaign
             self._ready = False
             unstaged = super().unstage()
         return unstaged
@@ -211,10 +232,10 @@ class SaxsDetector(Device):
     def trigger(self) -> ExposureStatus:
         """Expose once; the status is done when the frame is in its file.
 
-        Its errors: :class:`NoBeamError`, :class:`FrameNotWrittenError`, ``DidNotHappenError``.
+        The status fails with :class:`NoBeamError`, :class:`FrameNotWrittenError` or ``DidNotHappenError``.
         """
         if not self._ready:
-            raise RuntimeError(f"{self.name} is not staged: stage it (once a campaign or scan) before it is triggered")
+            raise RuntimeError(f"{self.name} is not staged: stage it (once per campaign or scan) before triggering it")
         before = self._move
         if before is not None and not before.done and not self._paused:
             raise RuntimeError(f"{self.name}: an exposure is under way; wait for its status")
@@ -223,7 +244,7 @@ class SaxsDetector(Device):
         return self._move
 
     def describe(self) -> Any:
-        """As of any device, with the image."""
+        """Describe the device as ophyd does, with the image added."""
         description: Any = super().describe()
         description[f"{self.name}_image"] = {
             "source": f"PV:{self.prefix}",
@@ -236,19 +257,19 @@ class SaxsDetector(Device):
         return description
 
     def read(self) -> Any:
-        """As of any device, with the image's datum.
+        """Read the device as ophyd does, with the datum of the image added.
 
         Raises
         ------
         RuntimeError
-            There has been no exposure yet, or the last one failed.
+            There is no frame: there was no exposure yet, or the last one failed.
         """
         if self._image is None:
-            raise RuntimeError(f"{self.name} holds no frame: it was not triggered, or its last exposure failed")
+            raise RuntimeError(f"{self.name} has no frame: it was not triggered, or its last exposure failed")
         return {**super().read(), f"{self.name}_image": self._image}
 
     def collect_asset_docs(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the documents that say where the frames are."""
+        """Yield the resource and datum documents of the frames."""
         while self._documents:
             yield self._documents.popleft()
 
@@ -256,7 +277,7 @@ class SaxsDetector(Device):
         """Close the shutter and give up an exposure that is under way; immediate and idempotent."""
         move = self._move if self._move is not None and not self._move.done else None
         if move is not None:
-            # before the shutter, or it takes that for a beam that was lost
+            # before the shutter closes, or the exposure would report a lost beam
             self._paused = success
             move.give_up(success=success)
         try:
@@ -266,11 +287,11 @@ class SaxsDetector(Device):
                 self._stop_camera()
 
     def pause(self) -> None:
-        """Stop: RunEngine exposes again when it resumes."""
+        """Stop the exposure; RunEngine triggers it again when it resumes."""
         self.stop(success=True)
 
     def resume(self) -> None:
-        """Nothing; RunEngine pauses only what it can resume."""
+        """Do nothing; RunEngine pauses only devices that have this method."""
 
     # -- an exposure
 
@@ -281,7 +302,7 @@ class SaxsDetector(Device):
         seconds = number(self.camera.exposure_s)
         _set(self.files.file_name, name)
         self._documents.clear()
-        # answered only when the file is closed
+        # the put is answered when the file is closed
         self.files.capture.put(1, wait=False)
         try:
             self._await(move, lambda: bool(self.files.capturing.get()), _WRITE_S, "the opening of a capture")
@@ -293,7 +314,7 @@ class SaxsDetector(Device):
             self._await_frame(move, name)
         except BaseException:
             self.shutter.put("Closed", wait=False)
-            # the status is done only when camera and plugin are ready for another exposure
+            # finish only when camera and plugin are ready for another exposure
             with suppress(Exception):
                 self._stop_camera(wait=True)
             raise
@@ -307,7 +328,7 @@ class SaxsDetector(Device):
             return number(self.monitor) > 0 and (not diode_counts or number(self.diode) > 0)
 
         try:
-            move.until(beam, timeout_s=_SHUTTER_S, what="beam on the monitors behind the open shutter")
+            move.until(beam, timeout_s=_SHUTTER_S, what="beam on the monitors after the shutter opened")
         except DidNotHappenError as error:
             raise NoBeamError(
                 f"{error}: {self.monitor.pvname} {number(self.monitor):g}, {self.diode.pvname} {number(self.diode):g}"
@@ -331,28 +352,28 @@ class SaxsDetector(Device):
         )
         before, behind = (sum(column) / len(samples) for column in zip(*samples, strict=True))
         if min(sample[0] for sample in samples) <= 0:
-            raise NoBeamError(f"{self.name}: {self.monitor.pvname} fell to 0 during the exposure; the beam was lost")
+            raise NoBeamError(f"{self.name}: {self.monitor.pvname} fell to 0 during the exposure: beam lost")
         self.i0.put(before)
         self.i1.put(behind)
 
     def _await_frame(self, move: Move, name: str) -> None:
         written = self.files.written
-        # the capture ends with the last frame that was asked for, or with an error
+        # the capture ends with the last frame requested, or with an error
         with suppress(DidNotHappenError):
             move.until(lambda: not self.files.capturing.get(), timeout_s=_WRITE_S, what="the end of the capture")
         if number(written) < 1:
             raise FrameNotWrittenError(
-                f"{self.name}: the detector was exposed but no frame is in {self.files.path.get()}{name}.h5: "
-                f"{written.pvname} stays at 0, {self._last_words()}"
+                f"{self.name}: the detector was exposed, but {self.files.path.get()}{name}.h5 holds no frame: "
+                f"{written.pvname} stayed at 0, {self._messages()}"
             )
 
     def _await(self, move: Move, true: Any, timeout_s: float, what: str) -> None:
         try:
             move.until(true, timeout_s=timeout_s, what=what)
         except DidNotHappenError as error:
-            raise FrameNotWrittenError(f"{error}: {self._last_words()}") from error
+            raise FrameNotWrittenError(f"{error}: {self._messages()}") from error
 
-    def _last_words(self) -> str:
+    def _messages(self) -> str:
         camera, status, message = (
             signal.get() for signal in (self.camera.message, self.files.write_status, self.files.write_message)
         )

@@ -62,7 +62,7 @@ def test_a_setpoint_the_controller_clamps_is_caught_with_both_values(reactor):
     reactor.growth.ramp_rate.put(1.0, wait=True)
     reactor.growth.limits = (0.0, 1000.0)
     try:
-        with pytest.raises(SetpointRefusedError, match="asked for 900, the controller took 400"):
+        with pytest.raises(SetpointRefusedError, match="requested 900, but the controller took 400"):
             reactor.growth.set(900.0).wait(20)
         assert reactor.growth.setpoint.get(use_monitor=False) == before, "it has its old setpoint again"
     finally:
@@ -89,7 +89,7 @@ def test_a_pump_that_stands_still_is_named_and_its_condition_not_reached(reactor
     record.wait_for_connection(timeout=20)
     record.put(which, wait=True)
     try:
-        with pytest.raises(DidNotHappenError, match=rf"a pump stands still; .*pump_{which.lower()} \w+, 0 µL"):
+        with pytest.raises(DidNotHappenError, match=rf"a pump has stalled; .*pump_{which.lower()} \w+, 0 µL"):
             reactor.set({**CONDITION, "residence_time": 10.0}).wait(60)
     finally:
         record.put("None", wait=True)
@@ -171,7 +171,7 @@ def test_solvent_flush_counts_volume_and_ends_at_standby_flow(reactor):
     reactor.solvent.set(2.0).wait(60)
     assert reactor.pump_solvent.infused_ul.get() - before >= 1.998 * reactor.geometry.swept_ul
     assert reactor.pump_solvent.flow_ul_min.get() == reactor.standby_flow.get()
-    with pytest.raises(ValueError, match=r"-1\.0 volumes of Solvent; they must be above 0"):
+    with pytest.raises(ValueError, match=r"volumes of Solvent must be above 0 and at most 100, not -1\.0"):
         reactor.solvent.set(-1.0)
 
 

@@ -40,5 +40,5 @@ def test_what_fails_in_a_move_that_was_given_up_fails_because_of_that(pardoned):
     if pardoned:
         move.wait(5)
     else:
-        with pytest.raises(GivenUpError, match="device: given up, after which: the beam was lost"):
+        with pytest.raises(GivenUpError, match="device: given up, then: the beam was lost"):
             move.wait(5)
